@@ -9,7 +9,7 @@ from config.peers import Source
 from consumers.bus.outage import RetryUntilAvailable
 from dicom_node.orthanc.feed import Follower
 from dicom_node.orthanc.fetching import Fetcher
-from dicom_node.orthanc.line import Fetched, Rules
+from dicom_node.orthanc.line import Rules, Taken
 from dicom_node.orthanc.place import PlaceFile
 from dicom_node.spool import SpoolWriter
 from domain.clock import SystemClock
@@ -83,7 +83,7 @@ def _task(context: Context, source: Source, writer: SpoolWriter) -> BackgroundTa
     return BackgroundTask(context, name, run, str)
 
 
-def _count(source: str, outcome: Fetched) -> None:
+def _count(source: str, outcome: Taken) -> None:
     metrics.source_instances.labels(source, outcome.value).inc()
 
 

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from config.peers import Source
+from dicom_node.orthanc.answers import Change, Changes
 from dicom_node.orthanc.fetching import Fetcher
-from dicom_node.orthanc.line import Fetched
+from dicom_node.orthanc.line import Taken
 from dicom_node.orthanc.place import Place, PlaceFile
-from dicom_node.orthanc.rest import Change, Changes, NotNow, Orthanc
+from dicom_node.orthanc.rest import NotNow, Orthanc
 from dicom_node.spool import Close
 from domain.errors import Permanent, Retryable
 from domain.stopping import Stopped
@@ -34,7 +35,7 @@ class Follower:
         file: PlaceFile,
         fetcher: Fetcher,
         timeout: float,
-        count: Callable[[Fetched], None] = lambda _: None,
+        count: Callable[[Taken], None] = lambda _: None,
     ) -> None:
         self._source = source
         self._file = file
@@ -147,7 +148,7 @@ class Follower:
                 self._tries[instance] = self._tries.get(instance, 0) + 1
             else:
                 self._settle(instance, outcome)
-                self._given = self._given or outcome is not Fetched.GONE
+                self._given = self._given or outcome is not Taken.GONE
         for instance, error in not_given.items():
             # As long as it gives nothing at all, it is the archive that fails and no instance.
             if not self._given or self._tries[instance] < _TRIES:
@@ -155,7 +156,7 @@ class Follower:
             reason = f"the source does not give it, after {_TRIES} tries: {error.sentence}"
             self._settle(instance, self._fetcher.give_up(reason))
 
-    def _settle(self, instance: str, outcome: Fetched) -> None:
+    def _settle(self, instance: str, outcome: Taken) -> None:
         self._done.add(instance)
         self._count(outcome)
 

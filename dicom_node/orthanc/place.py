@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.orthanc.rest import Change
+from dicom_node.orthanc.answers import Change
 from dicom_node.spool.segment import sync_folder
 from domain.errors import IntegrityError, Retryable
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from config.settings import Listener
+from config.web import ROOT
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.outside import is_uid, words
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
+from dicom_node.tls.peers import PeerCertificate
 from dicom_node.web import stored
 from dicom_node.web.callers import Callers, Denied
 from dicom_node.web.exchange import Ended, Exchange, Fields, Refused, Request, TooSlow
@@ -17,7 +19,6 @@ from dicom_node.web.store import DICOM, StoreRequest, TooMany
 
 log = logging.getLogger(__name__)
 
-ROOT = "/dicom-web"
 _STUDIES = f"{ROOT}/studies"
 _ALLOW = ("allow", "POST, OPTIONS")
 _CHALLENGES: Fields = (
@@ -58,12 +59,15 @@ class _Ending:
 
 
 class WebService:
-    """Serves the requests of one connection from `address`."""
+    """Serves the requests of one connection from `address`, which TLS may have proven by `certificate`."""
 
-    def __init__(self, state: WebState, exchange: Exchange, address: str) -> None:
+    def __init__(
+        self, state: WebState, exchange: Exchange, address: str, certificate: PeerCertificate | None = None
+    ) -> None:
         self._state = state
         self._exchange = exchange
         self._address = address
+        self._certificate = certificate
         self._is_storing = False
 
     @property
@@ -102,7 +106,7 @@ class WebService:
         self._state.events.refused(f"http-{status}")
 
     def _caller(self, request: Request) -> Peer:
-        called = self._state.callers.judge(self._address, request.fields)
+        called = self._state.callers.judge(self._address, request.fields, self._certificate)
         if isinstance(called, Denied):
             raise Refused(called.status, called.reason, _CHALLENGES if called.status == 401 else ())
         return Peer(called, self._state.settings.aet, self._address)

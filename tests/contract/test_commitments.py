@@ -1,10 +1,8 @@
 """Storage commitment that others ask of us, on a real PostgreSQL: never said of what is not there for good."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from pydicom import Dataset
 
 from consumers.steps import messages
@@ -22,18 +20,12 @@ from dicom_node.dimse import Operation
 from dicom_node.offers import Offers
 from dicom_node.spool import AssociationWriter, Close, SpoolReader
 from store import commitments
-from tests.support.bench import MARKS, Bench, open_bench
+from tests.support.bench import MARKS, Bench
 from tests.support.ingest import SCANNER, encoded, send, store
 from tests.support.phantoms import Phantom
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SMALL = Phantom(size=(16, 16), slices=3)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
-    with open_bench(tmp_path, database_url) as made:
-        yield made
 
 
 def asking(association: AssociationWriter, references: Sequence[tuple[str, str]], transaction: str = "2.25.7") -> None:

@@ -189,6 +189,19 @@ def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) 
     assert bench.actions().count("association refused") == 1
 
 
+def test_by_which_certificate_and_as_whom_a_caller_came_is_recorded_once_a_day(bench: Bench) -> None:
+    tls = {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "certificate": "ab" * 32}
+    with writing(bench.root / "spool", index=1) as writer:
+        for details in ({"tls": tls}, {"tls": tls}, {"tls": tls, "user": "robot"}, {}):
+            writer.close_association(writer.open_association(SCANNER, details), Close.RELEASED, "")
+    bench.index()
+    entries = newest_entries(bench.database, 1000).rows
+    found = [one.details for one in entries if one.action == Action.SECURED]
+    assert [one["caller"] for one in found] == [SCANNER.calling] * 2
+    assert sorted(str(one.get("user", "")) for one in found) == ["", "robot"]
+    assert all(one["tls"] == tls for one in found)
+
+
 def test_a_flood_of_associations_that_break_off_fills_the_trail_by_number_and_each_is_closed(bench: Bench) -> None:
     with writing(bench.root / "spool", index=1) as writer:
         for _ in range(50):

@@ -24,8 +24,8 @@ _OF_THE_SENDER = "a fault of the sender's"
 STUDIES: Mapping[StudyState, Row] = {
     StudyState.RECEIVING: (
         (
-            "images come, or came less than `assembly.settle` ago; or their host has not synced them yet; or all of it "
-            "is there and models are chosen for others first (`status` says for how many)"
+            "images come, or more are expected (`status` says what it waits for); or their host has not synced them "
+            "yet; or all of it is there and models are chosen for others first (`status` says for how many)"
         ),
         "wait a minute; where it stays, `dicom-node hosts list` says whose spool holds it back",
     ),

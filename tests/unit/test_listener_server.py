@@ -15,6 +15,7 @@ from dicom_node.listener import LONGEST_STOP, Listener, serve, server
 from dicom_node.listener.pdu import LONGEST_ASSOCIATE
 from dicom_node.spool import Kind
 from roles.health import Health
+from roles.listen import watch
 from roles.process import Context
 from tests.support.listening import (
     ABORT,
