@@ -122,6 +122,21 @@ def test_nothing_is_expected_of_a_step_while_another_of_its_study_goes_on(bench:
     assert expected(bench) == []
 
 
+def test_a_study_whose_step_goes_on_waits_longer_and_says_why_at_last(bench: Bench) -> None:
+    Said(bench).begins(begun(request(study())))
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(5, {}), bench.clock)
+    assembler.step()
+    bench.clock.sleep(10)
+    assembler.step()
+    assert completeness(bench) == ("receiving", "")
+    bench.clock.sleep(50)
+    assembler.step()
+    state, said = completeness(bench)
+    assert state == "complete" and "a procedure step of it is in progress" in said
+
+
 def test_a_step_that_is_discontinued_expects_nothing_and_stands_so(bench: Bench) -> None:
     said = Said(bench)
     said.begins(begun(request(study())))
@@ -222,7 +237,9 @@ def test_whoever_writes_results_finds_what_was_requested_by_then_and_steps_first
 def test_a_rule_chooses_by_what_was_requested_and_the_report_names_the_request(
     bench: Bench, registry: Registry
 ) -> None:
-    Said(bench).begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
+    said = Said(bench)
+    said.begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
+    said.ends(ended(made()))
     bench.receive(SMALL.datasets())
     asked = Conditions(procedure_code=("LN:1", "99RIS:CTTHOR"), procedure_description="thorax", procedure_reason="cou")
     route(bench, registry, rules=[Rule("ordered", "body_and_bone", asked)])
