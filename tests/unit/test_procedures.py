@@ -228,4 +228,4 @@ def test_whatever_a_message_holds_it_is_read_or_refused_and_what_is_taken_can_be
 
 def test_a_worklist_is_asked_of_sources_that_speak_dicom_alone() -> None:
     with pytest.raises(ValidationError, match="is for peers of kind dicom alone"):
-        Source(kind="orthanc", url="http://127.0.0.1:8042", worklist=True)
+        Source(name="O", kind="orthanc", url="http://127.0.0.1:8042", worklist=True)
