@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from audit.trail import Action
 from config.rules import Rule
 from consumers.steps.assemble import Assembler
+from consumers.steps.clear_descriptions import clear_descriptions
 from consumers.steps.index import Indexer
 from dicom_node.dimse import Operation
 from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
@@ -257,3 +258,12 @@ def test_a_study_of_which_nobody_told_what_was_requested_is_explained(bench: Ben
     assert bench.count("jobs") == 0
     ((refusals,),) = bench.ask("SELECT refusals FROM dicom_node.decisions")
     assert "requested procedure is absent, not 99RIS:CTTHOR" in str(refusals)
+
+
+def test_what_people_wrote_is_cleared_of_requests_too_be_it_of_studies_that_never_came(bench: Bench) -> None:
+    Said(bench).begins(begun(request(study()), request("1.9", ReasonForTheRequestedProcedure="Quuxworth")))
+    for _ in range(2):
+        clear_descriptions(bench.ledger, "admin")
+    rows = bench.ask("SELECT codes, description, reason FROM dicom_node.requested_procedures")
+    assert rows == [(["99RIS:CTTHOR"], "", "")] * 2
+    assert bench.actions().count("descriptions cleared") == 1
