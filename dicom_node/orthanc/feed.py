@@ -169,6 +169,11 @@ def _is_another(place: Place, page: Changes, first: int) -> bool:
     What was deleted is missing in a page, and tells nothing; the counter of a database never goes back.
     """
     known = {one.number: one for one in place.latest}
-    if any(one != known.get(one.number, one) for one in page.changes):
+    if any(not _may_be(one, known.get(one.number, one)) for one in page.changes):
         return True
     return not page.changes and page.last < place.since and page.last != first
+
+
+def _may_be(change: Change, known: Change) -> bool:
+    """Whether it is the one that is known, of which a file may not have kept what it was about."""
+    return change.kind == known.kind and known.resource in ("", change.resource)

@@ -258,6 +258,16 @@ def test_another_database_is_told_by_its_numbers_and_never_by_what_was_deleted(p
     assert _is_another(Place(10, [A, B, C]), page, 7) is another
 
 
+def test_a_place_keeps_no_digest_of_a_patients_id(tmp_path: Path) -> None:
+    file, change = PlaceFile(tmp_path, "archive"), Change(11, "StablePatient", an_id("P-1"))
+    file.save(Place(11, [change]))
+    assert an_id("P-1") not in next(tmp_path.iterdir()).read_text()
+    held = file.load()
+    assert held is not None
+    assert not _is_another(held, Changes([change], 11, True), 10)
+    assert _is_another(held, Changes([Change(11, "NewInstance", an_id("P-1"))], 11, True), 10)
+
+
 def test_a_place_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     file = PlaceFile(tmp_path, "archive/../../1")
     assert file.load() is None
