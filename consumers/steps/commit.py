@@ -83,15 +83,15 @@ Said = Kept | Lacks | Waits | CannotSay
 
 
 class _Requests:
-    """What becomes of a request, whoever is asked. `patience` (s) is for a report that an archive owes."""
+    """What becomes of a request, whoever is asked. `report_after` (s) is for a report that an archive owes."""
 
     rows: LeaseTable[RequestState, RequestEvent] = REQUESTS
     due: Sequence[Condition] = (REQUESTS_GO_ON,)
 
-    def __init__(self, policy: RetryPolicy, commit: Commit, patience: float, clock: Clock | None) -> None:
+    def __init__(self, policy: RetryPolicy, commit: Commit, report_after: float, clock: Clock | None) -> None:
         self.policy = policy
         self._commit = commit
-        self._patience = patience
+        self._report_after = report_after
         self._clock = clock or SystemClock()
 
     def load(self, connection: Connection, row: uuid.UUID) -> CommitmentRequest:
@@ -155,7 +155,7 @@ class _Requests:
 
     def _waits(self, transaction: Transaction, item: CommitmentRequest) -> str:
         """A report may have come on another association meanwhile."""
-        delay = 0.0 if item.report is not None else self._patience
+        delay = 0.0 if item.report is not None else self._report_after
         state = REQUESTS.move(
             transaction.connection,
             item.id,
@@ -228,11 +228,11 @@ class RequestTo(_Requests):
         our_aet: str,
         policy: RetryPolicy,
         timeout: float,
-        patience: float,
+        report_after: float,
         clock: Clock | None = None,
         shortly: float = SHORTLY,
     ) -> None:
-        super().__init__(policy, destination.destination.commit, patience, clock)
+        super().__init__(policy, destination.destination.commit, report_after, clock)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._database = database
         self._objects = objects
