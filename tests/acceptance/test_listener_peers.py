@@ -1,4 +1,4 @@
-"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of ten makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
 import subprocess
@@ -12,8 +12,9 @@ from pynetdicom import AE, _config
 
 from dicom_node.spool import Entry, Kind
 from tests.support import dcmjs
-from tests.support.counterparts import data
+from tests.support.counterparts import data, dicom_rs, require_file
 from tests.support.listening import RunningListener, listening, program
+from tests.support.pixelmed import JAR
 from tests.support.processes import Process, answers, free_port, wait_for
 from tests.support.senders import keep_responses_for_their_request
 
@@ -37,6 +38,14 @@ def run(*words: str | Path, good: Sequence[int] = (0,)) -> None:
     """Run a sender to its end."""
     done = subprocess.run([*map(str, words)], capture_output=True, timeout=60, check=False)
     assert done.returncode in good, (done.stdout + done.stderr).decode(errors="replace")
+
+
+def by_pixelmed(port: int, files: Sequence[Path]) -> None:
+    """Its sender takes the names of several files from its input, and finds the libraries that it needs beside it."""
+    jars = f"{require_file(JAR)}:{JAR.parent}/*"
+    words = [program("java"), "-Xmx256m", "-cp", jars, "com.pixelmed.network.StorageSOPClassSCU"]
+    command = [*words, "127.0.0.1", str(port), "NODE", "PIXELMED", "-"]
+    subprocess.run(command, input="\n".join(map(str, files)).encode(), check=True, capture_output=True, timeout=120)
 
 
 def data_set(path: Path) -> bytes:
@@ -81,6 +90,8 @@ SENDERS = {
     ),
     "send_image": lambda port, files: run(program("send_image"), "-q", "-c", "NODE", "127.0.0.1", str(port), *files),
     "odil": lambda port, files: run(program("odil"), "store", "127.0.0.1", str(port), "ODIL", "NODE", *files),
+    "pixelmed": by_pixelmed,
+    "dicom-rs": lambda port, files: run(dicom_rs("dicom-storescu"), f"NODE@127.0.0.1:{port}", *files),
 }
 
 
