@@ -25,7 +25,6 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from domain.identity import OF_A_STUDY, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
-from store import arrivals
 from store.arrays import from_arrays
 from store.leases import NOW
 from store.locks import locked, locked_in_order
@@ -224,10 +223,7 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
-    released = update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool))
-    left = connection.execute(released.returning(studies.c.id, studies.c.unsynced))
-    if synced := [StudyId(row.id) for row in left if not row.unsynced]:
-        arrivals.count_synced(connection, synced)
+    connection.execute(update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool)))
 
 
 def held_by(connection: Connection, spool: str) -> list[StudyId]:

@@ -1,4 +1,4 @@
-"""Senders of seven makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
 import subprocess
@@ -11,6 +11,7 @@ import pytest
 from pynetdicom import AE, _config
 
 from dicom_node.spool import Entry, Kind
+from tests.support import dcmjs
 from tests.support.counterparts import data
 from tests.support.listening import RunningListener, listening, program
 from tests.support.processes import Process, answers, free_port, wait_for
@@ -95,6 +96,17 @@ def test_the_spool_holds_what_another_receiver_gets_from_the_same_sender(
     assert found[-1].details["stored"] == len(slices)
     received = [path for path in folder.iterdir() if path.is_file()]
     assert stored(found) == on_disk(received)
+
+
+def test_dcmjs_dimse_is_answered_and_its_pixels_are_in_the_spool(node: RunningListener, slices: list[Path]) -> None:
+    # It encodes anew what it sends, in the first transfer syntax that is accepted, which differs between receivers.
+    answers = dcmjs.said("send", "127.0.0.1", node.port, "DCMJS", "NODE", *slices)
+    assert [one.get("status") for one in answers] == [0] * (1 + len(slices)), answers
+    found = node.read(Kind.ASSOCIATION_CLOSED)
+    assert found[-1].details["how"] == "released"
+    held = {one.sop_instance: one.data() for one in found if one.kind is Kind.INSTANCE}
+    sent = map(pydicom.dcmread, slices)
+    assert [one.PixelData in held[one.SOPInstanceUID] for one in sent] == [True] * len(slices)
 
 
 def test_every_transfer_syntax_is_kept_as_received(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,13 +137,15 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     assert site.bench.chain_holds()
 
 
-def test_an_earlier_study_comes_from_an_orthanc_by_rest_alone(site: Site, orthanc: Orthanc) -> None:
+@pytest.mark.parametrize("kind", ["orthanc", "dicomweb"])
+def test_an_earlier_study_comes_from_an_archive_by_http_alone(site: Site, orthanc: Orthanc, kind: str) -> None:
     for made in (dated(BEFORE, "20250101"), dated(replace(BEFORE, study="else", patient_id="OTHER"), "20250601")):
         paths = phantoms.write(made, site.folder / made[0].StudyInstanceUID)
         orthanc.store(*(path.read_bytes() for path in paths))
-    by_rest = {"kind": "orthanc", "name": "archive by REST", "url": orthanc.rest, "priors": True}
+    url = orthanc.rest if kind == "orthanc" else orthanc.dicomweb
+    by_http = {"kind": kind, "name": "archive by HTTP", "url": url, "priors": True}
     site.comes(dated(NOW, "20260101"))
-    fetcher = site.fetcher(Source.model_validate(by_rest))
+    fetcher = site.fetcher(Source.model_validate(by_http))
     fetcher.step()
     site.bench.index()
     fetcher.step()

@@ -48,6 +48,14 @@ def kafka_jars() -> Path:
     return folder
 
 
+def dimse_modules() -> Path:
+    """The folder of JavaScript modules that has dcmjs-dimse."""
+    found = sorted((ROOT / ".counterparts" / "dimse").glob("[0-9]*/node_modules/dcmjs-dimse"))
+    if not found:
+        missing("dcmjs-dimse", f"{INSTALL} --dimse")
+    return found[-1].parent
+
+
 def compose_program() -> Path:
     """What merges and checks Compose's files as Docker Compose does."""
     found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))
