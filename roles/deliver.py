@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from config import metrics, retries
 from config.settings import Settings
@@ -39,7 +39,15 @@ _GRACE = 3.0
 _FIGURES = 1.0
 
 
-_Loops = Sequence[LeasedLoop[Any, Any]]
+class _Loop(Protocol):
+    """A share of one kind of leased work, whatever it is about."""
+
+    def step(self) -> bool: ...
+
+    def seconds_until_due(self) -> float | None: ...
+
+
+_Loops = Sequence[_Loop]
 
 
 def deliver(context: Context) -> None:
