@@ -17,7 +17,7 @@ from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_P
 from domain.errors import UnusableInput
 from domain.ids import derived_uid, new_id
 
-# A step of fifty thousand images is 3 MB, and takes nearly thirty times that while it is read: so one is read at a time.
+# A step of fifty thousand images is 3 MB, and takes nearly thirty times that while it is read: so it is read alone.
 LONGEST = 4 << 20
 _reading = threading.Lock()
 
