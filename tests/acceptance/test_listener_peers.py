@@ -4,7 +4,7 @@ import itertools
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pydicom
@@ -94,7 +94,7 @@ def reference(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         receiver.kill()
 
 
-SENDERS = {
+SENDERS: Mapping[str, Callable[[int, Sequence[Path]], None]] = {
     "storescu": lambda port, files: run(program("storescu"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "dcmsend": lambda port, files: run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "gdcmscu": lambda port, files: run(
