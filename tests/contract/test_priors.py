@@ -28,7 +28,7 @@ from tests.support.prior_packages import comparing
 from tests.support.processes import free_port
 from tests.support.scripted import at
 from tests.support.servers import Orthanc
-from tests.support.working import SMALL, FakeChild, events, worker
+from tests.support.working import SMALL, FakeChild, events, job, worker
 
 NOW, BEFORE = replace(SMALL, study="now"), replace(SMALL, study="before")
 TWO_YEARS_BEFORE = replace(SMALL, study="long before")
@@ -124,6 +124,7 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     site.archived(dated(TWO_YEARS_BEFORE, "20240101"))
     site.comes(dated(NOW, "20260101"))
     assert site.models_run().tasks == [], "its time is not over"
+    assert job(site.bench) == ("requested", "waits for an earlier study of the patient to compare with")
     fetcher = site.fetcher()
     fetcher.step()
     site.bench.index()
