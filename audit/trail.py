@@ -46,6 +46,7 @@ class Action(StrEnum):
     QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"
+    SECURED = "association secured"
     PROCEDURE_STEP = "procedure step told"
     AVAILABILITY = "availability told"
     WORKLIST_ASKED = "worklist asked"

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
+    completeness,
     decoding,
     early,
     engines,
@@ -15,6 +16,7 @@ from benchmarks import (
     memory,
     segmentation,
     start,
+    stow,
     tls,
 )
 
@@ -25,12 +27,14 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "segmentation": segmentation.run,
     "memory": memory.run,
     "start": start.run,
+    "completeness": completeness.run,
     "decoding": decoding.run,
     "early": early.run,
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,
     "tls": tls.run,
+    "stow": stow.run,
 }
 
 

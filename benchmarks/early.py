@@ -25,7 +25,7 @@ from tests.support.senders import instance, paced
 _OTHER = generate_uid()
 _PAUSE = 0.1  # s between two images of the second series
 _LARGER = 3  # times the first series
-_SETTLE = "5"  # s, as by default
+_SETTLE = "5"  # s
 _SAID = """{first} CT images of one series, as fast as they go, then {second} of a series that no model wants, one each
 {pause:g} s; `assembly.settle` is {settle} s. Seconds from the last C-STORE response until the study is complete, until
 the findings of nodules count, and until their results are written."""

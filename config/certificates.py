@@ -25,6 +25,8 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Each file of certificates that the settings name, behind the setting; a key has no end, and is not among them."""
     tls = settings.listener.tls
     yield from _named("listener.tls", certificate=tls.certificate, ca=tls.ca)
+    if settings.web.enabled:
+        yield from _named("web.tls", certificate=settings.web.tls.certificate, ca=settings.web.tls.ca)
     for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
         for number, peer in enumerate(peers):
             yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)

@@ -120,6 +120,18 @@ summary_seconds = Histogram(
     buckets=(0.01, 0.05, 0.25, 1, 5, 10, 30, 60, 300),
     registry=REGISTRY,
 )
+commitment_requests = Counter(
+    "dicom_node_commitment_requests",
+    "Looks at whether archives keep what they were sent",
+    ["destination", "outcome"],
+    registry=REGISTRY,
+)
+commitment_reports = Counter(
+    "dicom_node_commitment_reports",
+    "Attempts to report storage commitment to those who asked, on associations of ours",
+    ["outcome"],
+    registry=REGISTRY,
+)
 deliveries = Counter(
     "dicom_node_deliveries",
     "Attempts to deliver the results of a model or a rejection note",

@@ -13,9 +13,12 @@ from config.section import Section
 from config.tls import TlsVersion
 from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
+# Whether it is found out if an archive keeps what it was sent.
+Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_AET = 16  # bytes (PS3.5 6.2)
 _PORTS = {"http": 80, "https": 443}
 _BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
@@ -80,21 +83,22 @@ class Peer(Section):
     )
     ca: Place | None = Field(None, description="certificates (PEM) that prove its own; the system's by default")
     tls: Flag = Field(False, description="of kind dicom: speak TLS with it, which proves that it is the one")
-    certificate: Place | None = Field(
-        None, description="of kind dicom: our certificate (PEM) for it, where it asks for one"
-    )
-    key: Place | None = Field(
-        None, description="of kind dicom: the private key of that (PEM, no password); nobody else may read it"
-    )
+    certificate: Place | None = Field(None, description="our certificate (PEM) for it, where it asks for one")
+    key: Place | None = Field(None, description="the private key of that (PEM, no password); nobody else may read it")
     server_name: PeerHost | None = Field(
         None, description="of kind dicom: name or address that has to stand in its certificate; its `host` by default"
     )
-    minimum: TlsVersion = Field("1.2", description="of kind dicom: least version of TLS: 1.2 or 1.3")
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3")
 
     @property
     def address(self) -> str:
         """AET@HOST:PORT, or the URL."""
         return self.url or f"{self.aet}@{self.host}:{self.port}"
+
+    @property
+    def calling(self) -> str:
+        """Its AE title; of one that has none its name, cut to be as long as one."""
+        return self.aet or self.name.encode()[:_LONGEST_AET].decode("utf-8", "ignore").strip()
 
     @property
     def endpoint(self) -> tuple[str, int]:
@@ -119,6 +123,11 @@ class Destination(Peer):
     """An archive that results go to."""
 
     profile: str = Field("default", description="which results it gets: a profile's name")
+    commit: Commit = Field(
+        "auto",
+        description="whether it is asked to keep what it was sent, by storage commitment or else by a query: auto; "
+        "required: a study is stuck where it cannot say so; off",
+    )
     label: Annotated[str, AfterValidator(_label), _only_of("orthanc")] = Field(
         "", description="of kind orthanc: the label that a study has once its results are there"
     )
@@ -132,7 +141,9 @@ class Source(Peer):
 
     counts: Flag = Field(True, description="ask it how many images a study has, to know when all have come")
     priors: Flag = Field(False, description="ask it for earlier studies, for packages that compare with them")
-    worklist: Flag = Field(False, description="of kind dicom: ask its worklist for the order of a study")
+    worklist: Annotated[Flag, _only_of("dicom")] = Field(
+        False, description="of kind dicom: ask its worklist for the order of a study"
+    )
     changes: Annotated[Flag, _only_of("orthanc")] = Field(
         False, description="of kind orthanc: follow its changes, and take what is new there"
     )

@@ -27,12 +27,12 @@ _Found: TypeAlias = list[tuple[int, str]] | str
 def callers(settings: Settings) -> Iterator[Fault]:
     """Callers whom the door cannot be reached by, or who are there twice; a door that is open and lets nobody in."""
     host, path = settings.listener.host, ("listener", "callers")
-    outside = [one for one in settings.listener.callers if not is_loopback((one.address or "").partition("/")[0])]
+    placed = [(one, one.address) for one in settings.listener.callers if one.address is not None]
+    outside = [(one, address) for one, address in placed if not is_loopback(address.partition("/")[0])]
     if outside and is_loopback(host):
-        first = outside[0]
-        shown = first.address or "from anywhere"
+        first, address = outside[0]
         yield Fault(
-            f"listener.callers names {first.aet} ({shown}), and listener.host ({host}) can be reached from this"
+            f"listener.callers names {first.aet} ({address}), and listener.host ({host}) can be reached from this"
             ' machine alone: listener.host = "0.0.0.0" opens it to the network',
             (path,),
         )

@@ -21,7 +21,7 @@ _USERS = ("passcodes", "token_key", "token_issuer", "token_audience")
 AS_IT_STANDS = frozenset(
     {
         *("listener.callers", "listener.trust_loopback", "web.callers", "web.trust_loopback", "logging.level"),
-        *(f"listener.tls.{name}" for name in _TLS),
+        *(f"{door}.tls.{name}" for door in ("listener", "web") for name in _TLS),
         *(f"listener.user_identity.{name}" for name in _USERS),
     }
 )
@@ -29,7 +29,7 @@ AS_IT_STANDS = frozenset(
 ANEW: Mapping[str, frozenset[str]] = {
     "assembly": frozenset({"assemble"}),
     "destinations": frozenset({"write", "deliver"}),
-    "sources": frozenset({"follow"}),
+    "sources": frozenset({"assemble", "follow"}),
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
@@ -87,8 +87,13 @@ def _with(base: M, read: M, path: list[str]) -> M:
 
 def _opens(name: str, force: Settings, read: Settings) -> bool:
     """Whether it opens or closes a port: that is for a restart."""
-    before, after = force.listener.tls.certificate, read.listener.tls.certificate
-    return name.startswith("listener.tls.") and (before is None) != (after is None)
+    for door, before, after in (
+        ("listener", force.listener.tls.certificate, read.listener.tls.certificate),
+        ("web", force.web.tls.certificate, read.web.tls.certificate),
+    ):
+        if name.startswith(f"{door}.tls.") and (before is None) != (after is None):
+            return True
+    return False
 
 
 def _who(name: str) -> frozenset[str]:

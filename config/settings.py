@@ -28,6 +28,7 @@ from config.values import (
     Name,
     NameOrFingerprint,
     Network,
+    PeerPort,
     Place,
     Port,
     Seconds,
@@ -61,6 +62,9 @@ class Caller(Section):
         None,
         description="address that it calls from: one IP address or a network such as 10.1.0.0/16; without TLS it needs "
         "one, by TLS it may be left out",
+    )
+    port: PeerPort | None = Field(
+        None, description="port that it listens on at the address it calls from, for reports of storage commitment"
     )
     certificate: NameOrFingerprint | None = Field(
         None,
@@ -292,7 +296,9 @@ class Retention(Section):
     outbox_days: Days | None = Field(30.0, description="days after which events go that every group has handled")
     inbox_days: Days | None = Field(30.0, description="days after which the marks of events go that are gone")
     associations_days: Days | None = Field(
-        365.0, description="days after which associations go of which no study with images tells"
+        365.0,
+        description="days after which associations go of which no study with images tells, and questions of storage "
+        "commitment that were answered",
     )
     dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
     requests_days: Days | None = Field(
@@ -397,6 +403,10 @@ class Delivery(Section):
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
+    report_after: Seconds = Field(
+        3600.0,
+        description="s in which an archive reports what storage commitment asked it; then it is looked for by a query",
+    )
     echo: Seconds = Field(
         60.0, description="s between two C-ECHOs that find out whether a destination is there; 0 sends none"
     )

@@ -25,6 +25,20 @@ class ListenerTls(Section):
     minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
 
 
+class WebTls(Section):
+    """HTTPS at the door for HTTP (PS3.15 B.12); on where a certificate is given."""
+
+    certificate: Place | None = Field(
+        None, description="our certificate (PEM), followed by those that it was signed through; with it HTTPS is on"
+    )
+    key: Place | None = Field(None, description="its private key (PEM, no password); nobody else may read it")
+    ca: Place | None = Field(
+        None, description="certificates (PEM) of the authorities that signed the callers', where they have some"
+    )
+    require_certificate: Flag = Field(False, description="with `ca`: who shows no certificate is not let in at all")
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
+
+
 class UserIdentity(Section):
     """User Identity Negotiation (PS3.7 D.3.3.7), for callers that name `users`."""
 

@@ -71,14 +71,16 @@ def of_peers(settings: Settings) -> Iterator[Fault]:
 def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
     """A setting of it, and what is wrong with that."""
     if peer.kind != "dicom":
-        for name in _given(peer, "tls", "server_name", "certificate", "key"):
+        useless = ("tls", "server_name", *([] if peer.url.startswith("https:") else ["certificate", "key"]))
+        for name in _given(peer, *useless):
             yield name, f"is of no use to a peer of kind {peer.kind}: its url says what is spoken"
-        return
-    if not peer.tls:
+    elif not peer.tls:
         for name in _given(peer, "ca", "certificate", "key", "server_name"):
             yield name, "is given and tls is false: nothing would use it"
         for name in _given(peer, "user", "password_file", "token_file"):
             yield name, "is given and tls is false: whoever listens would learn it"
+    if peer.kind != "dicom" and peer.url.startswith("http:"):
+        return
     pair = _given(peer, "certificate", "key")
     if len(pair) == 1:
         yield pair[0], "is given by itself: certificate and key belong together"

@@ -8,6 +8,8 @@ from config.sources import Fault
 from config.toml_lines import KeyPath
 from config.web import WebCaller
 
+_EVERYWHERE = {"0.0.0.0", "::"}
+
 
 def contradictory(settings: Settings) -> Iterator[Fault]:
     """Callers whom nothing tells from others, half of a secret, and a port that another door has."""
@@ -15,13 +17,15 @@ def contradictory(settings: Settings) -> Iterator[Fault]:
     for at, one in enumerate(web.callers):
         for said, name in _wrong(one):
             yield Fault(f"web.callers.{one.aet}: {said}", (("web", "callers", at, name), ("web", "callers", at)))
+    yield from _tls(settings)
     if not web.enabled:
         return
-    for name, path, port in (
-        ("listener.port", ("listener", "port"), settings.listener.port),
-        ("http.port", ("http", "port"), settings.http.port),
+    listener, http = settings.listener, settings.http
+    for name, path, host, port in (
+        ("listener.port", ("listener", "port"), listener.host, listener.port),
+        ("http.port", ("http", "port"), http.host, http.port),
     ):
-        if web.port and web.port == port:
+        if web.port and web.port == port and (web.host == host or _EVERYWHERE & {web.host, host}):
             paths: tuple[KeyPath, ...] = (("web", "port"), path)
             yield Fault(f"web.port ({port}) is {name}: {port + 1} would fit", paths)
 
@@ -37,14 +41,35 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
                 f"web.callers names {outside[0].aet} ({outside[0].address}), and web.host ({web.host}) can be reached"
             )
             yield Fault(f"{said} from this machine alone", (("web", "callers"),), certain=False)
+    elif web.tls.certificate is None and any(one.password_file or one.token_file for one in web.callers):
+        said = f"web.host ({web.host}) is open to the network without web.tls: who listens there reads the secrets of"
+        yield Fault(f"{said} web.callers", (("web", "host"), ("web", "callers")), certain=False)
     elif not web.callers:
         said = f"web.host ({web.host}) is open to the network and web.callers is empty: this machine alone may store"
         yield Fault(said, (("web", "host"), ("web", "callers")), certain=False)
 
 
+def _tls(settings: Settings) -> Iterator[Fault]:
+    tls = settings.web.tls
+    if tls.certificate is None:
+        for name in ("key", "ca"):
+            if getattr(tls, name) is not None:
+                said = f"web.tls.{name} is given and web.tls.certificate is not: HTTPS is on with a certificate"
+                yield Fault(said, (("web", "tls", name),))
+    elif tls.key is None:
+        yield Fault("web.tls.key is not given: the key of web.tls.certificate", (("web", "tls"),))
+    if tls.require_certificate and tls.ca is None:
+        said = "web.tls.ca is not given: the authorities that signed the callers' certificates"
+        yield Fault(said, (("web", "tls", "require_certificate"),))
+    for at, one in enumerate(settings.web.callers):
+        if one.certificate is not None and tls.ca is None:
+            said = f"web.callers.{one.aet}: has a certificate, and web.tls.ca, which would prove it, is not given"
+            yield Fault(said, (("web", "callers", at, "certificate"),))
+
+
 def _wrong(one: WebCaller) -> Iterator[tuple[str, str]]:
-    if one.address is None and one.password_file is None and one.token_file is None:
-        yield "has neither an address nor a secret: it would be everybody", "aet"
+    if all(given is None for given in (one.address, one.password_file, one.token_file, one.certificate)):
+        yield "has neither an address nor a secret nor a certificate: it would be everybody", "aet"
     if one.user and one.password_file is None:
         yield "has a user and no password_file", "user"
     if one.password_file is not None and not one.user:

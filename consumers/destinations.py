@@ -51,6 +51,8 @@ class ProfiledDestination:
             destinations.note_failure(connection, name, address, seen.error)
         else:
             destinations.note_answer(connection, name, address, seen.accepted, seen.implementation)
+        if seen.commits is not None:
+            destinations.note_commits(connection, name, seen.commits)
 
 
 def profiled_destinations(settings: Settings) -> tuple[ProfiledDestination, ...]:

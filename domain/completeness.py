@@ -1,6 +1,6 @@
-"""Is this study complete, is this series whole? Pure functions of facts; each answer says why, and when to ask again.
+"""Is this study complete? A pure function of facts; each answer says why, and when to ask again.
 
-Four kinds of evidence, the strongest first, each a function here and a line of `decide` and of `series_whole`:
+Four kinds of evidence, the strongest first, each a function here and a line of `decide`:
 
 1. as many are there as were expected: counts in the data sets (PS3.3 C.3.4), or of an archive that was asked;
 2. all are there that were named one by one: a performed procedure step, an availability notification;
@@ -11,7 +11,7 @@ Where more is expected than is there, the first three say nothing, and silence h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from domain.expectations import Expectation, contradiction, images, lacking, lacking_of_series, lacking_series
 
@@ -23,26 +23,18 @@ _PAUSES = 2.0
 _UNKNOWN = "how its sender sends is not known yet"
 _NOT_RELEASED = "not all of its associations were released"
 _OPENING = "its sender has another association open"
+_IN_PROGRESS = "a procedure step of it is in progress"
 
 
 @dataclass(frozen=True)
 class SeriesArrival:
     """What is known of one series of a study that is not complete; of one that is only expected nothing came.
 
-    `came` is how many instances came, what cannot be read included. `geometry` is empty where no slice and no number is
-    missing, else says what is, or why that cannot be told; None: nobody has looked. `on_its_way` says that an
-    association is open whose last instance was of this series; `silence` is how long none of it came (s). `synced` says
-    that a loss of power would take none of it.
+    `came` is how many instances came, what cannot be read included.
     """
 
-    series_id: str
-    modality: str
     came: int
     expected: tuple[Expectation, ...] = ()
-    geometry: str | None = None
-    on_its_way: bool = False
-    synced: bool = True
-    silence: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +47,13 @@ class StudyFacts:
     says that a loss of power would take nothing of it: what models read must still be what came.
 
     `came` is how many instances came, `expected` what was said of the study as a whole, and `series` has those that are
-    here or expected; all may be left out where nothing is expected and nobody looked. `released` says that every
-    association that brought something was released by its sender, `opening` that one of its senders has an association
-    open that brought nothing yet. `known` says that so many studies of all its senders
-    were seen that one can tell how they send; `pause` is the longest that one of them lately made between associations
-    of one study (s).
+    here or expected; all may be left out where nothing is expected. `gap` is empty where no slice and no image number
+    is missing, else says what is, or why that cannot be told; None: nobody has looked.
+
+    `released` says that every association that brought something was released by its sender, `opening` that one of its
+    senders has an association open that brought nothing yet. `known` says that so many studies of all its senders were
+    seen that one can tell how they send; `pause` is the longest that one of them lately made between associations of
+    one study (s). `in_progress` says that its modality told of a procedure step that has not ended: more is to come.
     """
 
     silence: float
@@ -69,17 +63,20 @@ class StudyFacts:
     came: int = 0
     series: tuple[SeriesArrival, ...] = ()
     expected: tuple[Expectation, ...] = ()
+    gap: str | None = None
     released: bool = True
     opening: bool = False
     known: bool = False
     pause: float = 0.0
+    in_progress: bool = False
 
 
 @dataclass(frozen=True)
 class SettlePolicy:
     """How long silence must last, in seconds; the longest of a study's modalities decides.
 
-    `hold` is how long it must last for a study that is held: senders exist that never close an association. No pause of
+    `hold` is how long it must last for a study that is held: senders exist that never close an association, and
+    modalities that never end a procedure step. No pause of
     a sender is waited for longer than that. `grace` is enough where geometry and a known sender say that all is there;
     `missing` is how long what is expected is waited for.
     """
@@ -133,17 +130,6 @@ def decide(facts: StudyFacts, policy: SettlePolicy) -> Verdict:
     return _verdict(lines, facts.silence, facts.synced)
 
 
-def series_whole(series: SeriesArrival, facts: StudyFacts, policy: SettlePolicy) -> Verdict:
-    """Whether one series is whole, by the same evidence, while others of its study may still arrive."""
-    lines = (
-        _series_counted(series),
-        _series_named(series),
-        _series_laid_out(series, facts, policy),
-        _series_silent(series, facts, policy),
-    )
-    return _verdict(lines, series.silence, series.synced)
-
-
 def wants_geometry(facts: StudyFacts, policy: SettlePolicy) -> bool:
     """Whether it would now be enough that no slice is missing: to find that out costs a look at every instance."""
     unsaid = _doubt(facts) or facts.held or shortfall(facts)
@@ -179,7 +165,7 @@ def _counted(facts: StudyFacts) -> _Evidence | None:
         # Who numbers images as they go says 1 with the first; one image of a study that goes on is not all of it.
         if one.counted(facts.came) and not (facts.came == 1 and facts.held):
             return _at_once(f"all {images(facts.came)} came ({one.source})")
-        if one.series == len(_here(facts)) and not one.varies and all(map(_series_counted, facts.series)):
+        if one.series == len(_here(facts)) and not one.varies and all(map(_all_counted, _here(facts))):
             return _at_once(f"all {images(facts.came)} of {one.series} series came ({one.source})")
     return None
 
@@ -189,7 +175,7 @@ def _named(facts: StudyFacts) -> _Evidence | None:
     if shortfall(facts):
         return None
     named = [one for one in facts.expected if one.named_all()]
-    if not named and all(_series_counted(one) or _series_named(one) for one in facts.series):
+    if not named and all(_all_counted(one) or _all_named(one) for one in _here(facts)):
         named = [said for one in facts.series for said in one.expected if said.named_all()]
     if not named:
         return None
@@ -202,8 +188,7 @@ def _laid_out(facts: StudyFacts, policy: SettlePolicy) -> _Evidence | None:
     if _doubt(facts) or facts.held or shortfall(facts):
         return None
     after = _grace(facts, policy)
-    looked = bool(facts.series) and all(one.geometry is not None for one in facts.series)
-    if facts.silence >= after and not looked:
+    if facts.silence >= after and facts.gap is None:
         return None
     return _Evidence(
         after,
@@ -215,7 +200,7 @@ def _laid_out(facts: StudyFacts, policy: SettlePolicy) -> _Evidence | None:
 def _silent(facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
     """The last resort: nothing of it came for long enough."""
     after = policy.bridging(facts.pause, policy.seconds(facts.modalities))
-    if facts.held:
+    if facts.held or facts.in_progress:
         after = max(after, policy.hold)
     if short := shortfall(facts):
         after = max(after, policy.missing)
@@ -229,46 +214,25 @@ def _silent(facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
     return _Evidence(after, reason, f"waiting for {after:.4g} s of silence{doubt}{more}")
 
 
-def _series_counted(series: SeriesArrival) -> _Evidence | None:
-    met = [one for one in series.expected if one.counted(series.came)]
-    if not met or lacking(series.expected, series.came):
-        return None
-    return _at_once(f"all {images(series.came)} of it came ({met[0].source})")
+def _all_counted(series: SeriesArrival) -> bool:
+    return any(one.counted(series.came) for one in series.expected)
 
 
-def _series_named(series: SeriesArrival) -> _Evidence | None:
-    named = [one for one in series.expected if one.named_all()]
-    if not named or lacking(series.expected, series.came):
-        return None
-    return _at_once(f"all {images(series.came)} of it came that were named ({named[0].source})")
-
-
-def _series_laid_out(series: SeriesArrival, facts: StudyFacts, policy: SettlePolicy) -> _Evidence | None:
-    """Its sender went on to another series, or released."""
-    if series.geometry != "" or series.on_its_way or not facts.known or lacking(series.expected, series.came):
-        return None
-    after = _grace(facts, policy)
-    reason = f"no slice and no image number of it is missing, and nothing of it came for {after:.3g} s"
-    return _Evidence(after, reason, f"waiting for {after:.3g} s of silence")
-
-
-def _series_silent(series: SeriesArrival, facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
-    modality = frozenset({series.modality})
-    alone = replace(
-        facts, held=series.on_its_way, modalities=modality, came=series.came, series=(), expected=series.expected
-    )
-    return _silent(alone, policy)
+def _all_named(series: SeriesArrival) -> bool:
+    return any(one.named_all() for one in series.expected)
 
 
 def _doubt(facts: StudyFacts) -> str:
     """Why it is not enough that no slice is missing, as far as that is known without a look at any; empty if it is."""
     if not facts.released and not facts.held:
         return _NOT_RELEASED
+    if facts.in_progress:
+        return _IN_PROGRESS
     if not facts.known:
         return _UNKNOWN
     if facts.opening:
         return _OPENING
-    return next((one.geometry for one in facts.series if one.geometry), "")
+    return facts.gap or ""
 
 
 def _grace(facts: StudyFacts, policy: SettlePolicy) -> float:

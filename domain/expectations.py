@@ -33,7 +33,7 @@ class Expectation:
 
     def named_all(self) -> bool:
         """Whether it named instances, and all of them are there."""
-        return self.present is not None and self.present == self.instances
+        return bool(self.instances) and self.present == self.instances
 
     def contradicted(self, came: int) -> bool:
         """Whether more came than it said, so that it says nothing any more."""

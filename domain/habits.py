@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 
 #: So many studies of a sender have to be seen before it is known how it sends.
-KNOWN = 3
+KNOWN = 5
 #: With each study that shows none as long, what is kept of an earlier pause is so much of it: habits change.
 FADES = 0.9
 

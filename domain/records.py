@@ -104,6 +104,7 @@ class CallerRecord:
     """Who called from an address, and why the last association was refused where one was.
 
     `refusal` is result, source and code of the A-ASSOCIATE-RJ (PS3.8 table 9-21) as "1-1-3", empty without one.
+    `studies` are those that were seen of it, `pause` is the longest that it lately made within one (s; domain.habits).
     """
 
     calling_ae: str
@@ -114,6 +115,8 @@ class CallerRecord:
     last_refused: datetime | None = None
     refusal: str = ""
     reason: str = ""
+    studies: int = 0
+    pause: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class What(StrEnum):
     OUTBOX = "outbox"
     INBOX = "inbox"
     ASSOCIATIONS = "associations"
+    COMMITMENTS = "commitments"
     DEAD_LETTERS = "dead letters"
     REQUESTS = "requests"
 

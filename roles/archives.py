@@ -7,6 +7,7 @@ from consumers.bus.outage import RetryUntilAvailable
 from consumers.steps.ask_counts import CountAsker
 from consumers.steps.fetch_priors import PriorsFetcher
 from consumers.steps.request_priors import PRIORS_CHANNEL
+from dicom_node.scu.arrivals import Arrivals
 from domain.clock import SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped
@@ -24,12 +25,20 @@ def archive_tasks(context: Context) -> list[BackgroundTask]:
         tasks.append(_task(context, "counts", asker.step, STUDIES_CHANNEL))
     if archives := [one for one in settings.sources if one.priors]:
         owner, packages = holder_name("assemble", context), partial(installed, settings)
-        fetcher = PriorsFetcher(context.ledger, context.objects, archives, settings.listener.aet, owner, packages)
-        tasks.append(_task(context, "earlier studies", fetcher.step, PRIORS_CHANNEL))
+        into = Arrivals(settings.data / "spool", settings.spool, settings.listener.max_instance)
+        aet = settings.listener.aet
+        fetcher = PriorsFetcher(context.ledger, context.objects, archives, aet, owner, packages, into=into)
+        tasks.append(_task(context, "earlier studies", fetcher.step, PRIORS_CHANNEL, into.close))
     return tasks
 
 
-def _task(context: Context, name: str, step: Callable[[], float | None], channel: str) -> BackgroundTask:
+def _task(
+    context: Context,
+    name: str,
+    step: Callable[[], float | None],
+    channel: str,
+    close: Callable[[], None] = lambda: None,
+) -> BackgroundTask:
     available = RetryUntilAvailable(SystemClock(), context.stop, Retryable)
 
     def run() -> None:
@@ -38,5 +47,6 @@ def _task(context: Context, name: str, step: Callable[[], float | None], channel
             until_stopped(context.stop, lambda: notifications.wait(wait_at_most(available.call(step))))
         finally:
             notifications.close()
+            close()
 
     return BackgroundTask(context, name, run, lambda: available.waiting_for)

@@ -109,7 +109,7 @@ def listen(context: Context) -> None:
     settings = context.settings
     watching: list[threading.Thread] = []
     counted = ListenerMetrics(settings.listener.callers)
-    _tell_certificates(settings, context.health)
+    tell_certificates(settings, context.health)
 
     def ready(listener: Listener, writer: SpoolWriter) -> None:
         if context.reloading is not None:
@@ -133,10 +133,11 @@ def _let_in(settings: Settings, listener: Listener, counted: ListenerMetrics, he
     """Whom the settings name now may call; whoever has an association keeps it."""
     listener.let_in(settings.listener)
     counted.name_callers(settings.listener.callers)
-    _tell_certificates(settings, health)
+    tell_certificates(settings, health)
 
 
-def _tell_certificates(settings: Settings, health: Health) -> None:
+def tell_certificates(settings: Settings, health: Health) -> None:
+    """When those that the settings name end, in figures and in what health says."""
     publish_certificates(settings)
     health.tell_certificates(lambda: troubles(settings))
 

@@ -34,7 +34,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "web": {SPOOL: Need.WRITES},
     "follow": {SPOOL: Need.WRITES},
     "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES, REQUESTS: Need.WRITES},
-    "assemble": {IMAGES: Need.READS, REQUESTS: Need.WRITES},
+    "assemble": {SPOOL: Need.WRITES, IMAGES: Need.READS, REQUESTS: Need.WRITES},
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},
     "summarise": {},
     "write": {

@@ -77,6 +77,10 @@ def reread(
         from dicom_node.tls.contexts import acceptor_context  # noqa: PLC0415 - as below
 
         acceptor_context(change.settings.listener.tls)
+    if change.settings.web.enabled and change.settings.web.tls.certificate:
+        from dicom_node.tls.contexts import acceptor_context  # noqa: PLC0415 - as below
+
+        acceptor_context(change.settings.web.tls, "web.tls")
     if change.settings.models.rules:
         from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
 

@@ -18,6 +18,7 @@ def policy(settings: Settings) -> Policy:
         What.OUTBOX: given.outbox_days,
         What.INBOX: given.inbox_days,
         What.ASSOCIATIONS: given.associations_days,
+        What.COMMITMENTS: given.associations_days,
         What.DEAD_LETTERS: given.dead_letters_days,
         What.REQUESTS: given.requests_days,
     }

@@ -7,7 +7,8 @@ from config.settings import Settings
 from dicom_node.spool import SpoolWriter
 from dicom_node.web.door import WebDoor, serve
 from domain.errors import ConfigurationError
-from roles.listen import ListenerMetrics, watch
+from roles.health import Health
+from roles.listen import ListenerMetrics, tell_certificates, watch
 from roles.process import Context
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,11 @@ def web(context: Context) -> None:
     settings = context.settings
     watching: list[threading.Thread] = []
     counted = ListenerMetrics(settings.web.callers)
+    tell_certificates(settings, context.health)
 
     def ready(door: WebDoor, writer: SpoolWriter) -> None:
         if context.reloading is not None:
-            context.reloading.taken_by(lambda new: _let_in(new, door, counted))
+            context.reloading.taken_by(lambda new: _let_in(new, door, counted, context.health))
         watching.append(threading.Thread(target=watch, args=(context, door, writer), name="health", daemon=True))
         watching[0].start()
 
@@ -36,7 +38,7 @@ def web(context: Context) -> None:
     )
 
 
-def _let_in(settings: Settings, door: WebDoor, counted: ListenerMetrics) -> None:
+def _let_in(settings: Settings, door: WebDoor, counted: ListenerMetrics, health: Health) -> None:
     """Whom the settings name now may store; what is under way goes on."""
     try:
         door.let_in(settings.web)
@@ -44,3 +46,4 @@ def _let_in(settings: Settings, door: WebDoor, counted: ListenerMetrics) -> None
         log.error("who may store by HTTP stays as it was: %s", error)
     else:
         counted.name_callers(settings.web.callers)
+        tell_certificates(settings, health)

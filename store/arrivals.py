@@ -18,16 +18,13 @@ from domain.layout import Plane
 class ArrivedSeries:
     """A series of which something came.
 
-    `id` is None where nothing of it could be read. `came` counts instances, what cannot be read included; `synced` is
-    how many of those that can a loss of power leaves. `on_its_way` says that an open association brought something of
-    it last.
+    `id` is None where nothing of it could be read. `came` counts instances, what cannot be read included. `on_its_way`
+    says that an open association brought something of it last.
     """
 
     id: UUID | None
     uid: str
-    modality: str
     came: int
-    synced: bool
     on_its_way: bool
 
 
@@ -35,7 +32,7 @@ def series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[Study
     """The series of each of these studies of which anything came."""
     found: dict[StudyId, list[ArrivedSeries]] = {}
     for row in connection.execute(_SERIES, {"studies": list(ids)}):
-        one = ArrivedSeries(row.id, row.series_uid, row.modality, row.came, row.synced, row.on_its_way)
+        one = ArrivedSeries(row.id, row.series_uid, row.came, row.on_its_way)
         found.setdefault(StudyId(row.study_id), []).append(one)
     return found
 
@@ -49,11 +46,6 @@ def places_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[Study
         of_study = found.setdefault(StudyId(row.study_id), {})
         of_study.setdefault(row.series_id, []).append(Placed(row.instance_number, plane, scout))
     return found
-
-
-def count_synced(connection: Connection, ids: Collection[StudyId]) -> None:
-    """All that is here of these studies, which this transaction has locked and nothing holds back, is synced."""
-    connection.execute(_COUNT_SYNCED, {"studies": list(ids)})
 
 
 # What came and cannot be read is in quarantine; of what was sent once more, whole, both are there and it is one.
@@ -75,15 +67,10 @@ _SERIES = text(
         JOIN dicom_node.study_associations sa USING (study_id, association_id)
         WHERE NOT EXISTS (SELECT FROM dicom_node.study_associations later
                           WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence)
-    ), readable AS (
-        SELECT series_id, count(*) AS number FROM dicom_node.instances WHERE study_id = ANY (:studies) GROUP BY 1
     )
-    SELECT came.study_id, se.id, came.series_uid, coalesce(max(se.modality), '') AS modality, count(*) AS came,
-           coalesce(max(readable.number) <= max(se.synced), false) AS synced,
-           bool_or(coming.series_id IS NOT NULL) AS on_its_way
+    SELECT came.study_id, se.id, came.series_uid, count(*) AS came, bool_or(coming.series_id IS NOT NULL) AS on_its_way
     FROM came
     LEFT JOIN dicom_node.series se ON se.study_id = came.study_id AND se.series_uid = came.series_uid
-    LEFT JOIN readable ON readable.series_id = se.id
     LEFT JOIN coming ON coming.series_id = se.id
     GROUP BY came.study_id, se.id, came.series_uid
     ORDER BY came.study_id, came.series_uid
@@ -93,13 +80,5 @@ _PLACES = text(
     """
     SELECT study_id, series_id, instance_number, position, orientation, image_type
     FROM dicom_node.instances WHERE study_id = ANY (:studies)
-    """
-)
-_COUNT_SYNCED = text(
-    """
-    UPDATE dicom_node.series se SET synced = here.number
-    FROM (SELECT series_id, count(*) AS number FROM dicom_node.instances
-          WHERE study_id = ANY (:studies) GROUP BY series_id) here
-    WHERE se.id = here.series_id AND se.synced <> here.number
     """
 )

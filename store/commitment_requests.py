@@ -115,6 +115,12 @@ def begin(connection: Connection, request_id: uuid.UUID, transaction_uid: str) -
     connection.execute(its.values(transactions=transactions, asked_at=None, report=None))
 
 
+def ask_anew(connection: Connection, request_id: uuid.UUID) -> None:
+    """What was said counts for nothing any more: the next question is another."""
+    its = update(commitment_requests).where(commitment_requests.c.id == request_id)
+    connection.execute(its.values(asked_at=None, report=None))
+
+
 def note_report(connection: Connection, transaction_uid: str, report: Mapping[str, object]) -> StudyId | None:
     """Keep what an archive said, and have it looked at now; the study that it is about, None where nobody asked."""
     its = and_(

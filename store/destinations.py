@@ -24,7 +24,7 @@ class SeenDestination:
 
     `accepted` is None where it never answered at this address; `error` says why the last attempt saw nothing, "" where
     it did. `seen_at` is the last answer's moment, `changed_at` that of the first answer of the same content, `tried_at`
-    that of the last attempt.
+    that of the last attempt. `commits` is whether it takes storage commitment, None where it was not asked.
     """
 
     name: str
@@ -35,6 +35,13 @@ class SeenDestination:
     changed_at: datetime | None
     tried_at: datetime
     error: str
+    commits: bool | None
+
+
+def note_commits(connection: Connection, name: str, commits: bool) -> None:
+    """Keep whether the destination of this name takes storage commitment."""
+    of = destinations_seen.c.name == name
+    connection.execute(update(destinations_seen).where(of).values(commits=commits))
 
 
 def note_answer(

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.pauses import Held, Pause
 from domain.states import DeliveryState
+from store.commitment_tables import commitment_requests
 from store.leases import NOW, Condition
 from store.locks import locked_in_order
 from store.tables import deliveries, jobs, paused, rejections
@@ -16,6 +17,7 @@ def _goes_on(kind: Held, name: Column[str]) -> Condition:
 
 # A row that is claimed goes on; one that waits is claimed by nobody.
 DELIVERIES_GO_ON: Condition = _goes_on(Held.DESTINATION, deliveries.c.destination)
+REQUESTS_GO_ON: Condition = _goes_on(Held.DESTINATION, commitment_requests.c.destination)
 NOTES_GO_ON: Condition = _goes_on(Held.DESTINATION, rejections.c.destination)
 MODEL_GOES_ON: Condition = _goes_on(Held.MODEL, jobs.c.model)
 

@@ -35,6 +35,11 @@ _ROWS: Mapping[str, str] = {
             AND (s.images_removed_at IS NULL OR s.last_received > s.images_removed_at)
         )
     """,
+    # Who has heard, or will not, may ask anew.
+    "commitments": """
+        FROM dicom_node.commitments o WHERE o.since < CAST(:before AS timestamptz)
+        AND o.state IN ('reported', 'unreported', 'cancelled')
+    """,
     "dead_letters": "FROM dicom_node.dead_letters o WHERE o.replayed_at < CAST(:before AS timestamptz)",
 }
 _LINKS = text(

@@ -77,6 +77,10 @@ _KEPT = """
         WHERE d.study_id = s.id AND d.state IN ('pending', 'sending', 'failed', 'refused')
     ) THEN 'results have not arrived'
     WHEN EXISTS (
+        SELECT FROM dicom_node.commitment_requests q
+        WHERE q.study_id = s.id AND q.state IN ('pending', 'asking', 'failed', 'resent')
+    ) THEN 'an archive is asked whether it keeps its results'
+    WHEN EXISTS (
         SELECT FROM dicom_node.jobs j WHERE j.study_id = s.id AND j.state = 'succeeded' AND j.withdrawn_at IS NULL
         AND NOT EXISTS (SELECT FROM dicom_node.deliveries d WHERE d.job_id = j.id)
         AND NOT EXISTS (

@@ -91,9 +91,6 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("series_description", Text, nullable=False),
     Column("study_description", Text, nullable=False),
-    Column(
-        "synced", Integer, nullable=False, server_default=text("0")
-    ),  # so many of its instances outlast a power loss
     UniqueConstraint("study_id", "series_uid"),
 )
 

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 from benchmarks.ingest.receivers import AET, ROOT, Receiver, peak
 from benchmarks.machine import first_line
@@ -14,7 +15,6 @@ from store.schema import upgrade
 from tests.support.processes import Process, tail, wait_for
 from tests.support.servers import Postgres
 
-_ROLES = ("listen", "index")
 _APPLICATION = "dicom_node_app"
 
 
@@ -31,6 +31,7 @@ class Node(Receiver):
     name = "this node"
     promise = "synced, PostgreSQL index"
     program = "dicom-node"
+    roles: ClassVar[tuple[str, ...]] = ("listen", "index")
 
     def __init__(self, folder: Path, env: Mapping[str, str], postgres: Postgres, log: Path) -> None:
         super().__init__(folder, env)
@@ -64,7 +65,7 @@ class Node(Receiver):
         wait_for(unchanged, 60, "the log to be prepared")
 
     def ready(self) -> bool:
-        return all(self._is_ready(role) for role in _ROLES)
+        return all(self._is_ready(role) for role in self.roles)
 
     def stop(self) -> None:
         for process in self._roles.values():
@@ -81,7 +82,8 @@ class Node(Receiver):
         # One for all questions: a new backend for each would take the processor from what is measured.
         self._connection = self._postgres.connect(self._database)
         door = ["--aet", AET, "--port", str(self.port)]
-        for role, options in zip(_ROLES, (door, []), strict=True):
+        for role in self.roles:
+            options = door if role == "listen" else []
             command = [sys.executable, "-m", "console.cli.main", role, "--data", str(self._data), *options]
             self._roles[role] = Process(command, self.log, env=self._environment(), cwd=ROOT)
 

@@ -74,6 +74,7 @@ class Orthanc(Receiver):
     name = "Orthanc"
     promise = "fsync, SQLite index"
     program = "Orthanc"
+    plugins: ClassVar[tuple[Path, ...]] = ()
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         super().__init__(folder, env)
@@ -92,6 +93,7 @@ class Orthanc(Receiver):
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "DicomPort": self.port,
+            "Plugins": [str(one) for one in self.plugins],
         }
         path = self.folder / "orthanc.json"
         path.write_text(json.dumps(settings))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
-from console.cli.certificate_looks import certificates
+from console.cli.certificate_looks import certificates, dicom_tls
 from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
@@ -63,6 +63,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield _identity_key(settings)
     yield from broker(settings)
     yield from certificates(settings, time.time())
+    yield from dicom_tls(settings)
     yield from _extras()
     yield from _engines()
     yield from _walls(settings)
@@ -105,7 +106,8 @@ def _disk(settings: Settings) -> Iterator[Look]:
     spool = settings.data.absolute() / "spool"
     folder = next(place for place in (spool, *spool.parents) if _is_folder(place))
     free = shutil.disk_usage(folder).free
-    wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
+    doors = settings.listener.processes + settings.web.enabled
+    wanted = settings.spool.disk_floor + settings.spool.capacity * doors
     said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"
     yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
 

@@ -95,7 +95,7 @@ WantedBy=multi-user.target
 class Service:
     """One service: `program` is the installed command, `role` a role that runs alone, or None for `up`.
 
-    `dicom_port` is the port that it opens, None for a role that opens none; `gpu` whether it may use a card.
+    `ports` are those that it opens to others; `gpu` is whether it may use a card.
     """
 
     program: Path
@@ -103,7 +103,7 @@ class Service:
     data: Path
     user: str = USER
     role: str | None = None
-    dicom_port: int | None = None
+    ports: tuple[int, ...] = ()
     gpu: bool = False
 
     @property
@@ -133,7 +133,7 @@ class Service:
         return f"ReadWritePaths={self.data}"
 
     def _capabilities(self) -> str:
-        low = self.dicom_port is not None and 0 < self.dicom_port <= _HIGHEST_OF_ROOT
+        low = any(0 < port <= _HIGHEST_OF_ROOT for port in self.ports)
         right = "CAP_NET_BIND_SERVICE" if low else ""
         return f"CapabilityBoundingSet={right}\nAmbientCapabilities={right}"
 

@@ -48,10 +48,12 @@ def behind(settings: Settings, units: list[InstalledUnit]) -> Iterator[Fault]:
         if one.data != settings.data:
             said = f"data: {one.name} may write to {one.data} alone, and a restart would end it: stop it, move the data"
             yield Fault(f"{said} along, then {anew}", (("data",),))
-        port = settings.listener.port
-        if one.role in {"up", "listen"} and 0 < port < _lowest() and not one.low_ports:
-            said = f"listener.port: {one.name} may open no port below {_lowest()}, and a restart would end it"
-            yield Fault(f"{said}: {anew}", (("listener", "port"),))
+        web = settings.web.port if settings.web.enabled else 0
+        for section, port in (("listener", settings.listener.port), ("web", web)):
+            role = "listen" if section == "listener" else section
+            if one.role in {"up", role} and 0 < port < _lowest() and not one.low_ports:
+                said = f"{section}.port: {one.name} may open no port below {_lowest()}, and a restart would end it"
+                yield Fault(f"{said}: {anew}", ((section, "port"),))
 
 
 def _lowest() -> int:

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Command] = {
     "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
+    "commitments": Command("commitments", "Storage commitment: what is asked, decided and reported."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
@@ -59,6 +60,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "viewer": Command(
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
+    ),
+    "web-secret": Command(
+        "web_secret", "Write what may stand in a file in the place of a caller's password or token (scrypt)."
     ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from domain.clock import Clock
 from domain.completeness import SeriesArrival, SettlePolicy, StudyFacts, Verdict, decide, wants_geometry
-from domain.contiguity import gap
+from domain.contiguity import Placed, gap
 from domain.expectations import Expectation
 from domain.habits import KNOWN
 from domain.ids import StudyId
@@ -20,8 +20,6 @@ from store.database import Connection
 from store.studies import OpenStudy
 
 V = TypeVar("V")
-
-_NOTHING_OF_IT = SeriesArrival("", "", 0)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class _Asked(Generic[V]):
 
 
 class Arrivals:
-    """The facts of studies that are not complete. `begin` is for the studies that there are at a look at all."""
+    """The facts of studies that are not complete."""
 
     def __init__(self, policy: SettlePolicy, clock: Clock) -> None:
         self._policy = policy
@@ -96,9 +94,8 @@ class Arrivals:
         """What is to be said of each of these studies."""
         facts = self.facts(connection, found)
         closer = [study for study in found if wants_geometry(facts[study.id], self._policy)]
-        if closer:
-            facts = {**facts, **self._laid_out(connection, closer, facts)}
-        return {study: decide(known, self._policy) for study, known in facts.items()}
+        seen = self._gaps.of(connection, closer)
+        return {one: decide(replace(known, gap=seen.get(one)), self._policy) for one, known in facts.items()}
 
     def facts(self, connection: Connection, found: Sequence[OpenStudy]) -> Mapping[StudyId, StudyFacts]:
         """What is known of each of these studies without a look at every instance; series only of what is expected."""
@@ -116,20 +113,14 @@ class Arrivals:
             modalities=study.modalities,
             synced=study.synced,
             came=sum(one.came for one in came),
-            series=series_arrivals(came, said),
+            series=_series(came, said),
             expected=tuple(said.get("", ())),
             released=study.released,
             opening=study.opening,
+            in_progress=study.in_progress,
             known=study.seen >= KNOWN,
             pause=study.pause,
         )
-
-    def _laid_out(
-        self, connection: Connection, found: Sequence[OpenStudy], facts: Mapping[StudyId, StudyFacts]
-    ) -> Mapping[StudyId, StudyFacts]:
-        """With the geometry of each series."""
-        came, gaps = self._series.of(connection, found), self._gaps.of(connection, found)
-        return {study.id: _with_geometry(facts[study.id], came[study.id], gaps[study.id]) for study in found}
 
 
 def _series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Sequence[ArrivedSeries]]:
@@ -137,27 +128,20 @@ def _series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[Stud
     return {one: counted.get(one, ()) for one in ids}
 
 
-def _gaps_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Mapping[str, str]]:
-    """Of each study, what seems to be missing of each series."""
-    places = arrivals.places_of(connection, ids)
-    return {one: {str(series): gap(images) for series, images in places.get(one, {}).items()} for one in ids}
+def _gaps_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, str]:
+    """What seems to be missing of each study."""
+    came, places = _series_of(connection, ids), arrivals.places_of(connection, ids)
+    return {one: _gap(sum(series.came for series in came[one]), places.get(one, {}).values()) for one in ids}
 
 
-def series_arrivals(
-    came: Sequence[ArrivedSeries], said: Mapping[str, Sequence[Expectation]]
-) -> tuple[SeriesArrival, ...]:
+def _gap(came: int, series: Collection[Sequence[Placed]]) -> str:
+    if came > sum(map(len, series)):
+        return "images of it cannot be read"
+    return next(filter(None, map(gap, series)), "")
+
+
+def _series(came: Sequence[ArrivedSeries], said: Mapping[str, Sequence[Expectation]]) -> tuple[SeriesArrival, ...]:
     """The series that came, and those that are only expected."""
-    here = tuple(
-        SeriesArrival(
-            str(one.id), one.modality, one.came, tuple(said.get(one.uid, ())), None, one.on_its_way, one.synced
-        )
-        for one in came
-    )
-    others = said.keys() - {one.uid for one in came} - {""}
-    return (*here, *(replace(_NOTHING_OF_IT, expected=tuple(said[uid])) for uid in sorted(others)))
-
-
-def _with_geometry(facts: StudyFacts, came: Sequence[ArrivedSeries], gaps: Mapping[str, str]) -> StudyFacts:
-    series = facts.series or series_arrivals(came, {})
-    known = tuple(replace(one, geometry=gaps.get(one.series_id, "images came that cannot be read")) for one in series)
-    return replace(facts, series=known)
+    here = [(one.uid, one.came) for one in came]
+    others = [(uid, 0) for uid in sorted(said.keys() - {uid for uid, _ in here} - {""})]
+    return tuple(SeriesArrival(number, tuple(said.get(uid, ()))) for uid, number in (*here, *others))

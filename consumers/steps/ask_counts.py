@@ -114,6 +114,6 @@ class CountAsker:
 def _sent_by(senders: Sequence[tuple[str, str]], archives: Sequence[Source]) -> Source | None:
     """The archive that all of a study came from, by what it calls or from where; None where there is no such one."""
     for one in archives:
-        if senders and all(one.aet == calling or one.endpoint[0] == address for calling, address in senders):
+        if senders and all(one.calling == calling or one.endpoint[0] == address for calling, address in senders):
             return one
     return None

@@ -25,7 +25,7 @@ from domain.ids import StudyId
 from domain.profiles import TakenBack
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
-from store import deliveries
+from store import commitment_requests, deliveries
 from store.database import Connection
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
@@ -64,6 +64,7 @@ class _Deliveries:
         self.policy = policy
         self._clock = clock or SystemClock()
         self._supersede = supersede
+        self._commits = False  # whether its destination is asked to keep what it was sent
         self._undelivered = CountedLog(_log)
 
     def load(self, connection: Connection, row: uuid.UUID) -> Delivery:
@@ -104,6 +105,8 @@ class _Deliveries:
         note_progress(connection, item.study_id, f"{what} delivered to {item.destination}", now)
         transaction.emit(Event(of_results.delivered(item), item.study_id, now))
         transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=objects)
+        if self._commits:
+            commitment_requests.request(connection, item)
         return state.value
 
     def _write_again(self, transaction: Transaction, item: Delivery, refused: str) -> str:
@@ -199,6 +202,7 @@ class DeliveryTo(_Deliveries):
         super().__init__(policy, clock, destination.profile.supersede)
         self._reachability = reachability or Reachability(destination.name)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
+        self._commits = destination.destination.commit != "off"
         self._ledger = ledger
         self._objects = objects
         self._destination = destination

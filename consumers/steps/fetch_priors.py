@@ -18,6 +18,7 @@ from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
 from dicom_node.scu import sources
 from dicom_node.scu.archived import ArchivedStudy, PatientKeys
+from dicom_node.scu.arrivals import Arrivals
 from domain import priors as rules
 from domain.clock import Clock, SystemClock
 from domain.errors import Permanent, Retryable
@@ -43,7 +44,8 @@ _TAGS = ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "StudyDate")
 class PriorsFetcher:
     """One process's share of the requests. `archives` are the sources that have priors; `owner` is its name.
 
-    `packages` gives those that are installed: what each compares with is chosen once all has come.
+    `packages` gives those that are installed: what each compares with is chosen once all has come. What is fetched by
+    HTTP goes `into` a spool.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class PriorsFetcher:
         owner: str,
         packages: Callable[[], Iterable[Package]],
         clock: Clock | None = None,
+        into: Arrivals | None = None,
     ) -> None:
         self._ledger = ledger
         self._objects = objects
@@ -63,6 +66,7 @@ class PriorsFetcher:
         self._our_aet = our_aet
         self._owner = owner
         self._packages = packages
+        self._into = into
         self._begun = False
 
     def step(self) -> float | None:
@@ -125,7 +129,7 @@ class PriorsFetcher:
 
     def _ask(self, request: PriorRequest) -> None:
         until = self._clock.monotonic() + request.seconds
-        asked = _Asked(self._ledger, self._archives, self._our_aet, request, self._clock, until)
+        asked = _Asked(self._ledger, self._archives, self._our_aet, request, self._clock, until, self._into)
         try:
             patient, date = self._patient(request.study_id)
             asked.ask(patient, date)
@@ -158,6 +162,7 @@ class _Asked:
     request: PriorRequest
     clock: Clock
     until: float
+    into: Arrivals | None = None
     sent: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -205,8 +210,10 @@ class _Asked:
         if not series:
             return False
         with self.ledger.transaction() as transaction:
-            priors.expect(transaction.connection, self.request, uid, source.name, source.aet, source.host)
-        came = sources.fetch(source, self.our_aet, uid, [one.uid for one in series], max(1.0, self._left()))
+            host, _ = source.endpoint
+            priors.expect(transaction.connection, self.request, uid, source.name, source.calling, host)
+        wanted_series = [one.uid for one in series]
+        came = sources.fetch(source, self.our_aet, uid, wanted_series, max(1.0, self._left()), self.into)
         if came.failed:
             self.reasons.append(f"{source.name} could not send {came.failed} images")
         if came.sent:

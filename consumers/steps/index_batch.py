@@ -1,5 +1,6 @@
 """What one batch of records changes in the database; every step is one that changes nothing when it is done again."""
 
+import json
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ _NOTED = {
     Kind.NODE_STOPPED: Action.STOPPED,
 }
 
+_SECURED = uuid.UUID("2c7a4f0e-6b5d-4f0c-9d6e-6a5f0a3b1c92")  # a name space for what is told once a day
 _COMING = "instances come in"
 
 
@@ -178,6 +180,8 @@ class IndexBatch:
     def note(self, entries: Iterable[Entry]) -> None:
         """What has no row of its own goes to the trail, once; what was refused is counted by why it was."""
         for entry in entries:
+            if entry.kind is Kind.ASSOCIATION_OPENED:
+                self._note_secured(entry)
             action = _NOTED.get(entry.kind)
             if action and index.first_time(self._connection, _mark(entry), self._now):
                 self.refused.update(refusals(entry))
@@ -187,6 +191,15 @@ class IndexBatch:
                 self._transaction.record(
                     action, None, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
                 )
+
+    def _note_secured(self, entry: Entry) -> None:
+        """By which certificate, and as whom, a caller came; once a day: some have an association for each image."""
+        proven = {name: entry.details[name] for name in ("tls", "user") if name in entry.details}
+        if not proven:
+            return
+        told = json.dumps([entry.calling, entry.address, proven, entry.received.date().isoformat()], sort_keys=True)
+        if index.first_time(self._connection, uuid.uuid5(_SECURED, told), self._now):
+            self._transaction.record(Action.SECURED, None, **_who(entry), **proven)
 
     def _count_refused(self, entry: Entry) -> None:
         calls, details = self._calls[entry.calling, entry.address], entry.details

@@ -18,6 +18,7 @@ _TABLES: Mapping[What, str] = {
     What.OUTBOX: "outbox",
     What.INBOX: "inbox",
     What.ASSOCIATIONS: "associations",
+    What.COMMITMENTS: "commitments",
     What.DEAD_LETTERS: "dead_letters",
 }
 _DROP: Mapping[What, Callable[[Connection, StudyId], tuple[int, int]]] = {

@@ -51,9 +51,11 @@ def opened(path: Source, name: str, tags: Sequence[str | int], pixels: bool = Fa
     except InvalidDicomError as error:
         raise UnusableInput(f"{name} is not a DICOM file") from error
     except OSError as error:
+        if _is_damage(error):
+            raise _damaged(name) from error
         raise Retryable(f"{name} cannot be opened: {error.strerror}") from error
     except DAMAGED as error:
-        raise UnusableInput(f"{name} is cut short or damaged: have it sent again") from error
+        raise _damaged(name) from error
     return dataset
 
 
@@ -86,6 +88,19 @@ def by_pydicom(work: Callable[[], T], refusal: str) -> T:
         return work()
     except DAMAGED as error:
         raise UnusableInput(refusal) from error
+    except OSError as error:
+        if _is_damage(error):
+            raise UnusableInput(refusal) from error
+        raise
+
+
+def _damaged(name: str) -> UnusableInput:
+    return UnusableInput(f"{name} is cut short or damaged: have it sent again")
+
+
+def _is_damage(error: OSError) -> bool:
+    """Whether it is pydicom's own word for items that end within a tag: what a system says of a file has a number."""
+    return error.errno is None
 
 
 def known_character_set(terms: str) -> bool:

@@ -175,7 +175,7 @@ def text_of(dataset: Dataset, key: str | int) -> str:
     tag = _tag(key)
     if tag not in dataset:
         return ""
-    element = dataset.get_item(tag)
+    element = dataset.get_item(tag, keep_deferred=True)
     if not isinstance(element, RawDataElement):
         return _joined(element.value)
     value = element.value or b""
@@ -190,7 +190,7 @@ def is_there(dataset: Dataset, key: str | int) -> bool:
     tag = _tag(key)
     if tag not in dataset:
         return False
-    value = dataset.get_item(tag).value
+    value = dataset.get_item(tag, keep_deferred=True).value
     return bool(value.strip(b"\0 ") if isinstance(value, bytes) else value)
 
 
@@ -201,7 +201,7 @@ def items_of(dataset: Dataset, key: str | int) -> Sequence[Dataset]:
         return ()
     try:
         value = dataset[tag].value
-    except DAMAGED:
+    except (*DAMAGED, OSError):  # pydicom's too, for items that end within a tag; no file is read any more
         return ()
     return value if isinstance(value, DicomSequence) else ()
 

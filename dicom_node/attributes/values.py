@@ -134,7 +134,7 @@ def legible(dataset: Dataset, key: str | int, character_set: Sequence[str] = ())
 
 def raw_value(dataset: Dataset, tag: BaseTag) -> bytes:
     """The bytes of a value that pydicom has not converted, without what pads them; text that it has, as ASCII."""
-    element = dataset.get_item(tag)
+    element = dataset.get_item(tag, keep_deferred=True)
     if isinstance(element, RawDataElement):
         return (element.value or b"").rstrip(b"\0") if element.VR not in _SIZES else element.value or b""
     return text_of(dataset, tag).encode("ascii", "replace")
@@ -145,7 +145,7 @@ def vr_of(dataset: Dataset, tag: BaseTag) -> str | None:
 
     One text may pass for another; neither text for numbers nor anything for a sequence.
     """
-    element = dataset.get_item(tag)
+    element = dataset.get_item(tag, keep_deferred=True)
     stated = element.VR
     known = _dictionary_vrs(tag)
     if not known:
@@ -233,5 +233,5 @@ def _fault_of_items(dataset: Dataset, tag: BaseTag, character_set: Sequence[str]
 
 
 def _is_empty(dataset: Dataset, tag: BaseTag) -> bool:
-    element = dataset.get_item(tag)
+    element = dataset.get_item(tag, keep_deferred=True)
     return not element.value

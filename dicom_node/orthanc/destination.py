@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import BinaryIO
 
 from config.peers import Destination, Peer
+from dicom_node.orthanc.answers import Upload
 from dicom_node.orthanc.files import are_same, opened
-from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused, Upload
+from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused
 from dicom_node.part10 import head
 from dicom_node.scu.probe import ProbeResult, asked
 from dicom_node.scu.store import Echo, Outcome, Outgoing, Verdict

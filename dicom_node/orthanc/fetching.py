@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from config.peers import Source
 from dicom_node.dimse import Status
-from dicom_node.orthanc.line import Fetched, Line, Rules
+from dicom_node.orthanc.line import Line, Rules, Taken
 from dicom_node.orthanc.rest import NotNow
 from dicom_node.spool import Close, SpoolWriter
 from domain.stopping import Stopped
@@ -34,7 +34,7 @@ class Fetcher:
             self._idle.put(line)
         self._pool = ThreadPoolExecutor(_LINES, f"fetch {source.name}")
 
-    def each(self, instances: Sequence[str]) -> Iterator[tuple[str, Fetched | NotNow]]:
+    def each(self, instances: Sequence[str]) -> Iterator[tuple[str, Taken | NotNow]]:
         """What became of each of these, in their order; what is STORED is durable.
 
         Raises Retryable where the source is away or the spool takes nothing, Stopped when told to stop.
@@ -48,7 +48,7 @@ class Fetcher:
                 future.cancel()
             wait(futures)
 
-    def give_up(self, reason: str) -> Fetched:
+    def give_up(self, reason: str) -> Taken:
         """Record that one will not come, and why."""
         return self._lines[0].refuse(Status.CANNOT_UNDERSTAND, reason)
 
@@ -62,7 +62,7 @@ class Fetcher:
         self._pool.shutdown()
         self.end(Close.ABORTED_BY_US, "the node stops")
 
-    def _taken(self, instance: str) -> Fetched | NotNow:
+    def _taken(self, instance: str) -> Taken | NotNow:
         self._sign()
         line = self._idle.get()
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from config.peers import Source
+from config.peers import Peer as Archive
 from dicom_node.dimse import Status
 from dicom_node.listener.syntaxes import storage_sop_classes, transfer_syntaxes
 from dicom_node.orthanc.files import Opened, opened
@@ -21,10 +21,8 @@ from domain.errors import UnusableInput
 from domain.ids import IMPLEMENTATION_CLASS_UID, is_derived
 from domain.json_records import JsonObject
 
-_LONGEST_AET = 16
 
-
-class Fetched(StrEnum):
+class Taken(StrEnum):
     """What became of an instance that is new at a source."""
 
     STORED = "stored"
@@ -48,9 +46,11 @@ class Rules:
 class Line:
     """For one thread at a time. `sign` is called with each piece of an instance that comes; it may raise Stopped."""
 
-    def __init__(self, source: Source, writer: SpoolWriter, rules: Rules, sign: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Archive, writer: SpoolWriter, rules: Rules, sign: Callable[[], None] = lambda: None
+    ) -> None:
         host, _ = source.endpoint
-        self._peer = Peer(_as_aet(source.name), rules.called, host)
+        self._peer = Peer(source.calling, rules.called, host)
         self._orthanc = Orthanc(source, rules.timeout)
         # What is asked while a file comes.
         self._aside = Orthanc(source, rules.timeout)
@@ -60,7 +60,7 @@ class Line:
         self._association: AssociationWriter | None = None
         self._counts: Counter[str] = Counter()
 
-    def take(self, instance: str) -> Fetched:
+    def take(self, instance: str) -> Taken:
         """Fetch an instance by the id that Orthanc has for it; what is STORED is durable.
 
         Raises NotNow where this one is not given and nobody says why it never will be, Retryable where the source is
@@ -69,19 +69,19 @@ class Line:
         try:
             with self._orthanc.file(instance) as pieces:
                 file = opened(pieces)
-                return Fetched.OWN if self._is_own(file, instance) else self._stored(file)
+                return Taken.OWN if self._is_own(file, instance) else self._stored(file)
         except NotFound:
-            return Fetched.GONE
+            return Taken.GONE
         except UnusableInput as error:
             return self.refuse(Status.CANNOT_UNDERSTAND, f"the source gave no DICOM file: {error.sentence}")
         except Refused as error:
             raise NotNow(*error.lines) from error
 
-    def refuse(self, status: Status, reason: str, sop_class: str = "", sop_instance: str = "") -> Fetched:
+    def refuse(self, status: Status, reason: str, sop_class: str = "", sop_instance: str = "") -> Taken:
         """Record that an instance is not taken."""
         self._opened().refuse(sop_class, sop_instance, status, reason)
         self._counts["refused"] += 1
-        return Fetched.REFUSED
+        return Taken.REFUSED
 
     def end(self, how: Close, reason: str) -> None:
         """Nothing more comes for now: close the connections, and record the end of the association."""
@@ -104,13 +104,13 @@ class Line:
             return True
         return self._aside.metadata(instance, "RemoteAET") == self._rules.called
 
-    def _stored(self, file: Opened) -> Fetched:
+    def _stored(self, file: Opened) -> Taken:
         status, reason = _judge(file)
         if status is Status.SUCCESS:
             status, reason = self._written(file)
         if status is not Status.SUCCESS:
             return self.refuse(status, reason, file.sop_class, file.sop_instance)
-        return Fetched.STORED
+        return Taken.STORED
 
     def _written(self, file: Opened) -> tuple[Status, str]:
         """Status and reason; SUCCESS once all of it is durable."""
@@ -163,7 +163,7 @@ def _judge(file: Opened) -> tuple[Status, str]:
     """As the listener judges a C-STORE and the presentation context that it comes in."""
     if not is_uid(file.sop_instance):
         return Status.INVALID_INSTANCE, "Media Storage SOP Instance UID is no UID"
-    sop_classes, syntaxes = _taken()
+    sop_classes, syntaxes = _accepted()
     if file.sop_class not in sop_classes:
         return Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is none of storage"
     if file.transfer_syntax not in syntaxes:
@@ -172,10 +172,5 @@ def _judge(file: Opened) -> tuple[Status, str]:
 
 
 @cache
-def _taken() -> tuple[frozenset[str], frozenset[str]]:
+def _accepted() -> tuple[frozenset[str], frozenset[str]]:
     return storage_sop_classes(), transfer_syntaxes()
-
-
-def _as_aet(name: str) -> str:
-    """A source's name in the place of a calling AE title, as long as one may be."""
-    return name.encode()[:_LONGEST_AET].decode("utf-8", "ignore").strip()

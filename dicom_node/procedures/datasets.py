@@ -36,7 +36,7 @@ def line(dataset: Dataset, keyword: str, terms: str) -> str:
     """A text as one line, as far as the terms of the Specific Character Set explain it; "" where they do not."""
     if keyword not in dataset:
         return ""
-    element = dataset.get_item(keyword)
+    element = dataset.get_item(keyword, keep_deferred=True)
     value = element.value
     if not isinstance(value, bytes):
         return words(text_of(dataset, keyword))

@@ -98,7 +98,7 @@ def _encoded(item: Dataset) -> bytes:
     kept = Dataset()
     for tag in _KEPT:
         if tag in item:
-            kept[tag] = item.get_item(tag)
+            kept[tag] = item.get_item(tag, keep_deferred=True)
     out = DicomBytesIO()
     out.is_little_endian, out.is_implicit_VR = True, False
     try:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from config.peers import Peer, PeerKind
+from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
@@ -26,8 +27,6 @@ class _Kind(Protocol):
     def probe(self, peer: Peer, our_aet: str, timeout: float) -> ProbeResult: ...
 
     def echo(self, peer: Peer, our_aet: str, timeout: float) -> Echo: ...
-
-    def holds(self, objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float) -> Mapping[str, str]: ...
 
 
 def send(
@@ -53,9 +52,13 @@ def echo(peer: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
 def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float = 30.0) -> Mapping[str, str]:
     """Why an object is not at `peer` as it was sent, by its SOP Instance UID; "" for one that is.
 
-    Of kind orthanc alone until now. Raises Retryable where it cannot be asked.
+    Raises Retryable where it cannot be asked now, and of these TakesNoQuery where it answers no such question.
     """
-    return _kind(peer).holds(objects, peer, our_aet, timeout)
+    its_own = getattr(_kind(peer), "holds", None)
+    if its_own is None:
+        raise TakesNoQuery(f"a peer of kind {peer.kind} is not asked for single images")
+    found: Mapping[str, str] = its_own(objects, peer, our_aet, timeout)
+    return found
 
 
 def _kind(peer: Peer) -> _Kind:

@@ -6,6 +6,7 @@ What a peer accepts in an association is the only thing that it says of itself (
 from dataclasses import dataclass
 
 from config.peers import Peer
+from dicom_node.scu.commitment import CONTEXT as COMMITMENT
 from dicom_node.scu.requestor import Context, associate
 from domain.errors import Retryable
 from domain.profiles import IMPLICIT, every_form
@@ -19,13 +20,14 @@ class ProbeResult:
 
     `accepted` are those of the asked SOP classes and transfer syntaxes that it takes; `implementation` is the name that
     it gives its software; `max_pdu` the bytes of a P-DATA-TF that it takes at most, 0 for any. Where nothing was seen,
-    `error` says why.
+    `error` says why. `commits` says whether it takes storage commitment, None where that is not known.
     """
 
     accepted: frozenset[Context] = frozenset()
     implementation: str = ""
     max_pdu: int = 0
     error: str = ""
+    commits: bool | None = None
 
 
 def asked() -> tuple[Context, ...]:
@@ -40,9 +42,10 @@ def probe(destination: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult
     """
     contexts = asked()
     try:
-        with associate(destination, our_aet, [_VERIFICATION, *contexts], timeout) as association:
+        with associate(destination, our_aet, [_VERIFICATION, COMMITMENT, *contexts], timeout) as association:
             negotiated = association.negotiated
-            accepted = frozenset(negotiated.accepted) - {_VERIFICATION}
-            return ProbeResult(accepted, negotiated.implementation, negotiated.max_pdu)
+            accepted = frozenset(negotiated.accepted) - {_VERIFICATION, COMMITMENT}
+            commits = COMMITMENT in negotiated.accepted
+            return ProbeResult(accepted, negotiated.implementation, negotiated.max_pdu, commits=commits)
     except Retryable as error:
         return ProbeResult(error=str(error))

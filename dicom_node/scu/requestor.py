@@ -9,6 +9,7 @@ then is as good as silent.
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import build_context
 
 from config.peers import Peer
-from dicom_node.dimse import Answer, Malformed, decode_answer
+from dicom_node.dimse import Answer, Command, Malformed, decode_answer, decode_command
 from dicom_node.outside import words
 from dicom_node.scu.securing import Connection, broken, identity, secured
 from domain.errors import Retryable, Unavailable
@@ -68,6 +70,10 @@ class Negotiated:
     implementation: str
 
 
+class _Silent(Exception):
+    """The peer says nothing more in time, or takes its leave."""
+
+
 class Association:
     """An established association. Every method raises Retryable once the peer is gone, silent or out of order.
 
@@ -78,6 +84,7 @@ class Association:
         self._connection = connection
         self.negotiated = negotiated
         self._timeout = timeout
+        self._left: deque[tuple[int, bytes]] = deque()
         # The maximum counts the PDV's own head of six bytes (PS3.8 D.1); fragments are of even length.
         self._chunk = (min(negotiated.max_pdu or _LARGEST_CHUNK, _LARGEST_CHUNK) - _PDV.size) & ~1
 
@@ -116,6 +123,60 @@ class Association:
                 answer = _query_answer(_joined(parts, _COMMAND, _LARGEST_ANSWER))
                 data = _joined(parts, 0, largest) if answer.has_data_set else b""
             yield answer, data
+
+    def hear(self, seconds: float, largest: int) -> tuple[Command, bytes] | None:
+        """The next message of the peer, whether it answers or asks; None where none is whole within `seconds`.
+
+        None too where the peer takes its leave. Raises Retryable where it is none, or its data set has more than
+        `largest` bytes.
+        """
+        try:
+            with _network_errors():
+                parts = self._coming(_Deadline(self._connection, seconds))
+                command = decode_command(_joined(parts, _COMMAND, _LARGEST_ANSWER))
+                return command, _joined(parts, 0, largest) if command.has_data_set else b""
+        except _Silent:
+            return None
+        except Malformed as error:
+            raise Retryable(f"what the destination sent cannot be read: {error}") from error
+
+    def messages(self, seconds: float) -> Iterator[tuple[int, bytes, Iterator[bytes]]]:
+        """What the peer says while it gives what it was asked for (C-GET), all of it within `seconds`.
+
+        Of each message the id of its context, its command set, and its data set in pieces, which are to be read to
+        their end before the next message is asked for: of a command without one, there are none to be asked for.
+        """
+        deadline = _Deadline(self._connection, seconds)
+        parts = self._numbered(deadline)
+        while True:
+            with _network_errors():
+                number, command = _command_of(parts)
+            yield number, command, _data_of(parts)
+
+    def reply(self, number: int, command: bytes) -> None:
+        """Answer a message in its own context, without a data set."""
+        with _network_errors():
+            _Deadline(self._connection, self._timeout).send(_fragment(number, _COMMAND | _LAST, command))
+
+    def _numbered(self, deadline: "_Deadline") -> Iterator[tuple[int, int, bytes]]:
+        while True:
+            kind, body = _read_pdu(deadline)
+            if kind != _DATA:
+                raise Retryable("the peer ended the association in the middle")
+            yield from _numbered_fragments(body)
+
+    def _coming(self, deadline: "_Deadline") -> Iterator[tuple[int, bytes]]:
+        """Fragments as they come; what is behind a message in its PDU stays for the next."""
+        while True:
+            while self._left:
+                yield self._left.popleft()
+            try:
+                kind, body = _read_pdu(deadline)
+            except TimeoutError as error:
+                raise _Silent from error
+            if kind != _DATA:
+                raise _Silent
+            self._left.extend(_fragments(body))
 
     def _parts(self, deadline: "_Deadline") -> Iterator[tuple[int, bytes]]:
         while True:
@@ -206,9 +267,12 @@ class _Flow:
 
 
 @contextmanager
-def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], timeout: float) -> Iterator[Association]:
+def associate(
+    destination: Peer, our_aet: str, contexts: Sequence[Context], timeout: float, provides: Sequence[str] = ()
+) -> Iterator[Association]:
     """An association with `destination` for `contexts`, at most 128; released at the end, aborted on an exception.
 
+    Of the SOP classes in `provides` we are the provider and the peer the user (PS3.7 annex D.3.3.4).
     Raises Unavailable where nobody answers and Retryable where the peer says no.
     """
     with _network_errors(f"{destination.host}:{destination.port}"):
@@ -217,7 +281,7 @@ def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], time
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with _network_errors():
             deadline = _Deadline(connection, timeout)
-            deadline.send(_request(destination, our_aet, contexts))
+            deadline.send(_request(destination, our_aet, contexts, provides))
             association = Association(connection, _negotiated(*_read_pdu(deadline), contexts, our_aet), timeout)
         try:
             yield association
@@ -227,7 +291,7 @@ def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], time
         association.release()
 
 
-def _request(peer: Peer, calling: str, contexts: Sequence[Context]) -> bytes:
+def _request(peer: Peer, calling: str, contexts: Sequence[Context], provides: Sequence[str]) -> bytes:
     largest, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
     largest.maximum_length_received = _OUR_MAX_PDU
     implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -238,13 +302,20 @@ def _request(peer: Peer, calling: str, contexts: Sequence[Context]) -> bytes:
     primitive.called_ae_title = peer.aet
     primitive.calling_ae_title = calling
     named = identity(peer)
-    primitive.user_information = [largest, implementation, version, *([named] if named else [])]
+    roles = map(_provider, provides)
+    primitive.user_information = [largest, implementation, *roles, version, *([named] if named else [])]
     primitive.presentation_context_definition_list = [
         _numbered(number, context) for number, context in enumerate(contexts)
     ]
     pdu = A_ASSOCIATE_RQ()
     pdu.from_primitive(primitive)
     return bytes(pdu.encode())
+
+
+def _provider(sop_class: str) -> SCP_SCU_RoleSelectionNegotiation:
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid, role.scu_role, role.scp_role = sop_class, False, True
+    return role
 
 
 def _numbered(number: int, context: Context) -> object:
@@ -302,14 +373,42 @@ def _fragment(context: int, flags: int, data: bytes | memoryview) -> bytes:
 
 
 def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:
+    return ((flags, fragment) for _, flags, fragment in _numbered_fragments(body))
+
+
+def _numbered_fragments(body: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """With the id of the presentation context of each."""
     position = 0
     while position < len(body):
         try:
-            size, _context, flags = _PDV.unpack_from(body, position)
+            size, number, flags = _PDV.unpack_from(body, position)
         except struct.error as error:
             raise Retryable("the destination sent a malformed P-DATA-TF") from error
-        yield flags & 3, body[position + 6 : position + 4 + size]
+        yield number, flags & 3, body[position + 6 : position + 4 + size]
         position += 4 + max(size, 2)
+
+
+def _command_of(parts: Iterator[tuple[int, int, bytes]]) -> tuple[int, bytes]:
+    """The id of its context and a command set, of whose fragments none has come yet."""
+    command, context = bytearray(), 0
+    for number, flags, fragment in parts:
+        if not flags & _COMMAND or len(command) > _LARGEST_ANSWER:
+            raise Retryable("what the peer gives is out of order")
+        command += fragment
+        context = number
+        if flags & _LAST:
+            break
+    return context, bytes(command)
+
+
+def _data_of(parts: Iterator[tuple[int, int, bytes]]) -> Iterator[bytes]:
+    with _network_errors():
+        for _, flags, fragment in parts:
+            if flags & _COMMAND:
+                raise Retryable("what the peer gives is out of order")
+            yield fragment
+            if flags & _LAST:
+                return
 
 
 def _joined(parts: Iterator[tuple[int, bytes]], kind: int, largest: int) -> bytes:

@@ -9,9 +9,14 @@ from typing import Protocol, cast
 
 from config.peers import Peer, PeerKind
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
+from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import TakesNoQuery
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.questions"}
+_WHERE: Mapping[PeerKind, str] = {
+    "dicom": "dicom_node.scu.questions",
+    "dicomweb": "dicom_node.web.questions",
+    "orthanc": "dicom_node.orthanc.questions",
+}
 
 
 class _Kind(Protocol):
@@ -21,7 +26,9 @@ class _Kind(Protocol):
 
     def series_of(self, peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]: ...
 
-    def fetch(self, peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched: ...
+    def fetch(
+        self, peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None
+    ) -> Fetched: ...
 
 
 def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
@@ -43,9 +50,14 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
     return _kind(peer).series_of(peer, our_aet, study_uid, timeout)
 
 
-def fetch(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched:
-    """Have these series of a study come to this node; `timeout` (s) is for all of it."""
-    return _kind(peer).fetch(peer, our_aet, study_uid, series, timeout)
+def fetch(
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+) -> Fetched:
+    """Have these series of a study come to this node; `timeout` (s) is for all of it.
+
+    What a peer does not send to the listener by itself goes `into` a spool beside the listener's.
+    """
+    return _kind(peer).fetch(peer, our_aet, study_uid, series, timeout, into)
 
 
 def _kind(peer: Peer) -> _Kind:

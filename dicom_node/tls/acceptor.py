@@ -1,11 +1,11 @@
-"""The listener's own certificate and whom it trusts, read anew when their files change: renewing needs no restart."""
+"""A door's own certificate and whom it trusts, read anew when their files change: renewing needs no restart."""
 
 import logging
 import ssl
 import threading
 from pathlib import Path
 
-from config.tls import ListenerTls
+from config.tls import ListenerTls, WebTls
 from dicom_node.tally import CountedLog
 from dicom_node.tls.contexts import acceptor_context
 from domain.errors import ConfigurationError
@@ -17,18 +17,20 @@ _Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
 class TlsAcceptor:
-    """What the next connection is secured by. Raises ConfigurationError at first where a file cannot be used.
+    """What the next connection is secured by, as `setting` says. Raises ConfigurationError at first for a wrong file.
 
     Files that are wrong later, or that are just being written, leave in force what was there before, and are said.
     """
 
-    def __init__(self, tls: ListenerTls) -> None:
+    def __init__(self, tls: ListenerTls | WebTls, setting: str = "listener.tls") -> None:
         self._lock = threading.Lock()
         self._warnings = CountedLog(log)
-        self._tls, self._stamps = tls, _stamps(tls)
-        self._context = acceptor_context(tls)
+        self._tls: ListenerTls | WebTls = tls
+        self._stamps = _stamps(tls)
+        self._setting = setting
+        self._context = acceptor_context(tls, setting)
 
-    def take(self, tls: ListenerTls) -> None:
+    def take(self, tls: ListenerTls | WebTls) -> None:
         """Go by these settings from the next connection on."""
         with self._lock:
             self._tls = tls
@@ -45,14 +47,14 @@ class TlsAcceptor:
         # Stamped before it is read, so that what changes meanwhile is read once more.
         self._stamps = _stamps(self._tls)
         try:
-            self._context = acceptor_context(self._tls)
+            self._context = acceptor_context(self._tls, self._setting)
         except ConfigurationError as error:
             self._warnings.warn(f"{error}; what was read before stays in force")
         else:
-            log.info("certificates of listener.tls are read anew")
+            log.info("certificates of %s are read anew", self._setting)
 
 
-def _stamps(tls: ListenerTls) -> _Stamps:
+def _stamps(tls: ListenerTls | WebTls) -> _Stamps:
     return tuple(_stamp(file) for file in (tls.certificate, tls.key, tls.ca) if file is not None)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.tls import ListenerTls, TlsVersion
+from config.tls import ListenerTls, TlsVersion, WebTls
 from domain.errors import ConfigurationError
 
 # Of TLS 1.2: those of RFC 9325 section 4.2, which PS3.15 B.12 takes over. Of TLS 1.3 each has forward secrecy and
@@ -26,16 +26,16 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _FOR_OTHERS = 0o027
 
 
-def acceptor_context(tls: ListenerTls) -> ssl.SSLContext:
-    """What the listener speaks by these settings; raises ConfigurationError that says which file is wrong, and how."""
+def acceptor_context(tls: ListenerTls | WebTls, setting: str = "listener.tls") -> ssl.SSLContext:
+    """What a door speaks by these settings; raises ConfigurationError that says which file is wrong, and how."""
     assert tls.certificate is not None
     context = _context(ssl.PROTOCOL_TLS_SERVER, tls.minimum)
     # A session that is taken up again would prove nothing anew; what is left of it is told apart by its certificate.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    _prove(context, "listener.tls", tls.certificate, tls.key)
+    _prove(context, setting, tls.certificate, tls.key)
     if tls.ca is not None:
-        _trust(context, "listener.tls.ca", tls.ca)
+        _trust(context, f"{setting}.ca", tls.ca)
         context.verify_mode = ssl.CERT_REQUIRED if tls.require_certificate else ssl.CERT_OPTIONAL
     return context
 

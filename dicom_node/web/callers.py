@@ -2,16 +2,18 @@
 
 import ipaddress
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.secret_files import secret_in
 from config.web import Web
+from dicom_node.tls.peers import PeerCertificate
 from dicom_node.web.secrets import Secret
 
 #: What a caller from this machine is called that is none of the settings'.
 LOOPBACK = "DICOMWEB"
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -31,10 +33,11 @@ class _Caller:
     user: bytes
     password: Secret | None
     token: Secret | None
+    certificate: str | None
 
     @property
-    def has_secret(self) -> bool:
-        return self.password is not None or self.token is not None
+    def has_proof(self) -> bool:
+        return self.password is not None or self.token is not None or self.certificate is not None
 
     def proves(self, scheme: str, credentials: str) -> bool:
         """Whether the credentials of an Authorization field are this caller's."""
@@ -65,41 +68,50 @@ class Callers:
                 Secret(secret_in(one.token_file, "web.callers.token_file"), "web.callers.token_file")
                 if one.token_file
                 else None,
+                one.certificate,
             )
             for one in settings.callers
         )
 
     @property
-    def have_secrets(self) -> bool:
+    def have_proofs(self) -> bool:
         """Whether a request may prove itself, so that one that does not is told how."""
-        return any(one.has_secret for one in self._callers)
+        return any(one.has_proof for one in self._callers)
 
-    def judge(self, address: str, fields: Mapping[str, str]) -> str | Denied:
-        """What whoever calls from `address` with these fields of a request is called, or why it may not."""
+    def judge(
+        self, address: str, fields: Mapping[str, str], certificate: PeerCertificate | None = None
+    ) -> str | Denied:
+        """What whoever calls from `address` with these fields of a request is called, or why it may not.
+
+        `certificate` is what it showed, where it showed one. A password or a token goes before it.
+        """
         ip = ipaddress.ip_address(address)
         scheme, _, credentials = fields.get("authorization", "").partition(" ")
         if scheme:
-            return self._proven(ip, scheme.lower(), credentials.strip())
-        named = next((one.aet for one in self._callers if not one.has_secret and _is_in(ip, one.network)), None)
+            known = [one for one in self._callers if one.proves(scheme.lower(), credentials.strip())]
+            return _from(ip, known) or Denied(401, "its password or token is not known")
+        if certificate is not None:
+            known = [one for one in self._callers if one.certificate and certificate.is_of(one.certificate)]
+            if proven := _from(ip, known):
+                return proven
+        named = next((one.aet for one in self._callers if not one.has_proof and _is_in(ip, one.network)), None)
         if named is None and self._trust_loopback and ip.is_loopback:
             named = LOOPBACK
         if named is None:
-            return Denied(
-                *(401, "it does not prove itself") if self.have_secrets else (403, "its address is not known")
-            )
+            return Denied(*(401, "it does not prove itself") if self.have_proofs else (403, "its address is not known"))
         if "origin" in fields:
             # A page in a browser at this address is not whom the settings mean (Fetch standard, 3.2).
             return Denied(403, "a page in a browser sends it, and its sender proves itself by its address alone", named)
         return named
 
-    def _proven(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address, scheme: str, credentials: str) -> str | Denied:
-        for one in self._callers:
-            if one.has_secret and one.proves(scheme, credentials):
-                if one.network is None or _is_in(ip, one.network):
-                    return one.aet
-                return Denied(403, "it calls from another address than the settings give it", one.aet)
-        return Denied(401, "its password or token is not known")
+
+def _from(ip: _Address, known: Sequence[_Caller]) -> str | Denied | None:
+    """Who of those that a proof is of calls from `ip`; None where it is nobody's."""
+    for one in known:
+        if one.network is None or _is_in(ip, one.network):
+            return one.aet
+    return Denied(403, "it calls from another address than the settings give it", known[0].aet) if known else None
 
 
-def _is_in(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, network: _Network | None) -> bool:
+def _is_in(ip: _Address, network: _Network | None) -> bool:
     return network is not None and ip in network

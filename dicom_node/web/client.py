@@ -6,12 +6,9 @@ longer than its reader wants.
 """
 
 import socket
-import ssl
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,7 +17,8 @@ import h11
 
 from config.peers import Peer
 from config.secret_files import secret_in
-from dicom_node.outside import words
+from dicom_node.tls.contexts import requestor_context
+from dicom_node.tls.faults import handshake_fault
 from dicom_node.web.connection import Answer, Closed, Connection
 from domain.errors import ConfigurationError, Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_VERSION_NAME
@@ -160,19 +158,12 @@ class HttpClient:
             raise
 
     def _secured(self, plain: socket.socket, where: str) -> socket.socket:
-        ca = self._peer.ca
-        try:
-            context = tls_context(ca, ca.stat().st_mtime_ns if ca else 0)
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigurationError(f"ca: {ca} holds no certificates in PEM: {error.strerror or error}") from error
+        peer = self._peer
+        context = requestor_context(peer.name, peer.ca, peer.certificate, peer.key, peer.minimum)
         try:
             return context.wrap_socket(plain, server_hostname=self._host)
-        except ssl.SSLCertVerificationError as error:
-            said = words(error.verify_message)
-            raise Unavailable(f"no connection to {where}: its certificate is not believed: {said}") from error
         except OSError as error:
-            said = "no answer in time" if isinstance(error, TimeoutError) else str(error.strerror or error)
-            raise Unavailable(f"no connection to {where}: TLS: {words(said)}") from error
+            raise Unavailable(f"no connection to {where}: TLS: {handshake_fault(error).said}") from error
 
     def _head(self, method: str, target: str, fields: Mapping[str, str], size: int | None) -> h11.Request:
         usual = {"host": self._authority, "user-agent": IMPLEMENTATION_VERSION_NAME, "accept-encoding": "identity"}
@@ -186,17 +177,6 @@ class HttpClient:
             return h11.Request(method=method, target=target, headers=headers)
         except h11.LocalProtocolError as error:
             raise ConfigurationError("url, user, password_file or token_file holds what HTTP cannot carry") from error
-
-
-@lru_cache(maxsize=32)
-def tls_context(ca: Path | None, changed: int) -> ssl.SSLContext:
-    """What proves a peer: the certificates in `ca`, which was written at `changed` (ns), or the system's.
-
-    TLS 1.2 at least (BCP 195). Raises OSError where `ca` holds none.
-    """
-    context = ssl.create_default_context(cafile=ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _authorization(peer: Peer) -> list[tuple[str, str]]:

@@ -12,17 +12,18 @@ from config.settings import Listener, Spool
 from config.web import Web
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.spool import SpoolWriter
+from dicom_node.tls.acceptor import TlsAcceptor
 from dicom_node.web.callers import Callers
-from dicom_node.web.exchange import Exchange
-from dicom_node.web.service import WebService, WebState
+from dicom_node.web.service import WebState
+from dicom_node.web.visit import Visit
 from domain.addresses import plain_address
 from domain.errors import ConfigurationError, Unavailable
 from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
-#: Index of this door's spool, behind those of as many listener processes as there may be.
-SPOOL = 64
+#: Index of this door's spool, behind those that listener processes may have (`--index`).
+SPOOL = 1000
 GRACE = 10.0  # s that requests have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for a request that is broken off at the node's stop to be answered
 _BACKLOG = 128
@@ -35,7 +36,7 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 
 class WebDoor:
     """STOW-RS at `settings.host` and `settings.port`, by the limits of `listener`.
 
-    Raises ConfigurationError where a caller's secret cannot be used, Unavailable at `start` where the port cannot.
+    Raises ConfigurationError where a secret or certificate cannot be used, Unavailable at `start` without the port.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class WebDoor:
     ) -> None:
         self._settings = settings
         self._state = WebState(listener, settings.max_request, Callers(settings), writer, events or NoEvents())
-        self._connections: dict[_Visit, threading.Thread] = {}
+        self._tls = TlsAcceptor(settings.tls, "web.tls") if settings.tls.certificate else None
+        self._connections: dict[Visit, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._port = settings.port
@@ -63,8 +65,10 @@ class WebDoor:
         return self._port
 
     def let_in(self, settings: Web) -> None:
-        """Go by these callers from the next request on; raises ConfigurationError, and then none changes."""
+        """Go by these callers and certificates from now on; raises ConfigurationError, and then none changes."""
         self._state.callers = Callers(settings)
+        if self._tls is not None and settings.tls.certificate:
+            self._tls.take(settings.tls)
 
     def start(self) -> None:
         """Listen, and return."""
@@ -84,10 +88,10 @@ class WebDoor:
             self._socket.close()
             self._socket = None
         for visit in self._visits():
-            if not visit.service.is_storing:
+            if not visit.is_storing:
                 visit.interrupt()
         self._join(time.monotonic() + grace)
-        for how in (_Visit.interrupt, _Visit.cut):
+        for how in (Visit.interrupt, Visit.cut):
             for visit in self._visits():
                 how(visit)
             self._join(time.monotonic() + _FAREWELL)
@@ -96,7 +100,7 @@ class WebDoor:
         for thread in self._visits().values():
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _visits(self) -> "dict[_Visit, threading.Thread]":
+    def _visits(self) -> "dict[Visit, threading.Thread]":
         with self._lock:
             return dict(self._connections)
 
@@ -138,7 +142,7 @@ class WebDoor:
             with accepted, suppress(OSError):
                 accepted.send(_BUSY)
             return
-        visit = _Visit(self._state, accepted, address)
+        visit = Visit(self._state, accepted, address, self._tls.context() if self._tls else None)
         thread = threading.Thread(target=self._serve, args=(visit,), name=f"web-{address}", daemon=True)
         with self._lock:
             self._connections[visit] = thread
@@ -153,46 +157,18 @@ class WebDoor:
     def _make_room(self) -> bool:
         """Cut the oldest connection that asks for nothing now: those that say nothing shall keep out none that do."""
         for visit, thread in self._visits().items():
-            if not visit.service.is_storing:
+            if not visit.is_storing:
                 visit.cut()
                 thread.join(_BREATH * 10)
                 return not thread.is_alive()
         return False
 
-    def _serve(self, visit: "_Visit") -> None:
+    def _serve(self, visit: "Visit") -> None:
         try:
             visit.run()
         finally:
             with self._lock:
                 del self._connections[visit]
-
-
-class _Visit:
-    """One connection, served by the thread that calls `run`."""
-
-    def __init__(self, state: WebState, connection: socket.socket, address: str) -> None:
-        self._socket = connection
-        self._address = address
-        self.service = WebService(state, Exchange(connection, state.settings), address)
-
-    def run(self) -> None:
-        """Serve the connection to its end."""
-        with self._socket:
-            try:
-                self.service.run()
-            except Exception:
-                # The boundary of a thread: a defect here may cost this connection, never the door.
-                log.exception("connection from %s failed", self._address)
-
-    def interrupt(self) -> None:
-        """End it soon: what it waits for does not come any more. Called from another thread."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
-
-    def cut(self) -> None:
-        """End it now. Called from another thread."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def serve(

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from config.settings import Listener
+from config.web import ROOT
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.outside import is_uid, words
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
+from dicom_node.tls.peers import PeerCertificate
 from dicom_node.web import stored
 from dicom_node.web.callers import Callers, Denied
 from dicom_node.web.exchange import Ended, Exchange, Fields, Refused, Request, TooSlow
@@ -17,8 +19,8 @@ from dicom_node.web.store import DICOM, StoreRequest, TooMany
 
 log = logging.getLogger(__name__)
 
-ROOT = "/dicom-web"
 _STUDIES = f"{ROOT}/studies"
+_HARMLESS = (404, 405)  # of a caller that is known, as of an archive that looks whether the door is there
 _ALLOW = ("allow", "POST, OPTIONS")
 _CHALLENGES: Fields = (
     ("www-authenticate", 'Basic realm="dicom-node", charset="UTF-8"'),
@@ -58,12 +60,15 @@ class _Ending:
 
 
 class WebService:
-    """Serves the requests of one connection from `address`."""
+    """Serves the requests of one connection from `address`, which TLS may have proven by `certificate`."""
 
-    def __init__(self, state: WebState, exchange: Exchange, address: str) -> None:
+    def __init__(
+        self, state: WebState, exchange: Exchange, address: str, certificate: PeerCertificate | None = None
+    ) -> None:
         self._state = state
         self._exchange = exchange
         self._address = address
+        self._certificate = certificate
         self._is_storing = False
 
     @property
@@ -98,11 +103,12 @@ class WebService:
         return self._exchange.answer(answer.status, answer.fields, answer.body) and not self._state.stopping
 
     def _refused(self, peer: Peer, status: int, reason: str) -> None:
-        self._state.writer.refuse_association(peer, status, None, None, f"HTTP {status}: {reason}")
+        if status not in _HARMLESS:
+            self._state.writer.refuse_association(peer, status, None, None, f"HTTP {status}: {reason}")
         self._state.events.refused(f"http-{status}")
 
     def _caller(self, request: Request) -> Peer:
-        called = self._state.callers.judge(self._address, request.fields)
+        called = self._state.callers.judge(self._address, request.fields, self._certificate)
         if isinstance(called, Denied):
             raise Refused(called.status, called.reason, _CHALLENGES if called.status == 401 else ())
         return Peer(called, self._state.settings.aet, self._address)

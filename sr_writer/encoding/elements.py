@@ -75,7 +75,7 @@ def _written(dataset: Dataset, tag: BaseTag) -> bytes:
 
 
 def _explicit(dataset: Dataset, tag: BaseTag) -> bytes:
-    raw = dataset.get_item(tag)
+    raw = dataset.get_item(tag, keep_deferred=True)
     vr = vr_of(dataset, tag) or "UN"
     if vr == "SQ":
         return _element(tag, "SQ", b"".join(map(_item, items_of(dataset, tag))))

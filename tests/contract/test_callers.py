@@ -1,6 +1,7 @@
 """Who called: counted once by the index, bounded, and shown with the lines that let in who was refused."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     assert CALLER in shown
     assert "CT2 calls another AE title than DICOM_NODE" in shown
     assert "never" in next(line for line in shown.splitlines() if "XR2" in line)
+    bench.as_owner(f"UPDATE dicom_node.callers SET studies = 12, pause = 6 WHERE calling_ae = '{SCANNER.calling}'")
+    assert "12, pauses of 6 s within one" in " ".join(CliRunner().invoke(app, asked).stdout.split())
     assert "\x1b" not in shown
     told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
     assert {one["calling_ae"]: one["let_in_by"] for one in told["callers"] if one["let_in_by"]} == {"MR1": CALLER}
@@ -86,6 +89,25 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     shown = CliRunner().invoke(app, asked).stdout
     assert "[[listener.callers]]" not in shown
     assert "MR1 is in the settings" in shown
+
+
+def test_who_came_by_another_certificate_is_let_in_by_that_and_not_by_its_address(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
+    shown = "ab" * 32
+    said = f"calling AE title 'CT1' is not known from 10.1.0.9 with the certificate of CT1 (sha256:{shown})"
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.refuse_association(Peer("CT1", "NODE", "10.1.0.9"), 1, 1, 3, said)
+        writer.refuse_association(Peer("", "", "10.1.0.8"), None, None, None, "TLS: the peer showed no certificate")
+    bench.index()
+    file = tmp_path / "node.toml"
+    known = '[listener]\nhost = "0.0.0.0"\n[listener.tls]\ncertificate = "n.pem"\nkey = "n.key"\nca = "ca.pem"\n'
+    for certificate in ("another", shown):
+        file.write_text(f'{known}[[listener.callers]]\naet = "CT1"\ncertificate = "{certificate}"\n')
+        told = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).output
+        assert (f'certificate = "{shown}"' in told) == (certificate == "another")
+        assert ("is in the settings: dicom-node reload" in told) == (certificate == shown)
+    assert re.search(r"\(no AE title\) +10\.1\.0\.8 .*TLS: the peer showed no certificate", told)
 
 
 def test_who_was_refused_soon_after_it_was_accepted_is_told_with_the_reason_and_the_lines_that_let_it_in(

@@ -91,6 +91,7 @@ ELSEWHERE = {
     "tls passcode",
     "tls renew",
     "tls show",
+    "web-secret",
 }
 LOOKING = {
     "audit show": "",
@@ -106,6 +107,7 @@ LOOKING = {
     "destinations profiles": "",
     "destinations show": "PACS",
     "disk": "",
+    "commitments list": "",
     "doctor": "",
     "explain": "STUDY",
     "hosts list": "",

@@ -1,4 +1,4 @@
-"""Earlier studies: asked for where a model compares, fetched by C-MOVE from DCMTK's archive, proven, not analysed."""
+"""Earlier studies: asked for where a model compares, fetched from DCMTK's archive and Orthanc, proven, not analysed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,10 +9,12 @@ from pydicom import Dataset
 
 from config.peers import Source
 from config.settings import Listener as Listening
+from config.settings import Spool
 from consumers.steps.fetch_priors import PriorsFetcher
 from consumers.steps.request_priors import request_priors
 from consumers.steps.route import Router
 from dicom_node.listener import Listener
+from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.store import Verdict, outgoing, send
 from dicom_node.spool import Peer
 from inference_worker.earlier_names import earlier_name
@@ -25,7 +27,8 @@ from tests.support.phantoms import Phantom
 from tests.support.prior_packages import comparing
 from tests.support.processes import free_port
 from tests.support.scripted import at
-from tests.support.working import SMALL, FakeChild, events, worker
+from tests.support.servers import Orthanc
+from tests.support.working import SMALL, FakeChild, events, job, worker
 
 NOW, BEFORE = replace(SMALL, study="now"), replace(SMALL, study="before")
 TWO_YEARS_BEFORE = replace(SMALL, study="long before")
@@ -50,6 +53,7 @@ class Site:
     registry: Registry
     archive: QueryArchive
     folder: Path
+    into: Arrivals
     sources: list[Source] = field(default_factory=list)
 
     def archived(self, datasets: Sequence[Dataset]) -> None:
@@ -79,6 +83,7 @@ class Site:
             "NODE",
             "a1",
             self.registry.packages.values,
+            into=self.into,
         )
 
     def models_run(self) -> FakeChild:
@@ -100,11 +105,13 @@ class Site:
 def site(bench: Bench, tmp_path: Path) -> Iterator[Site]:
     listener = Listener(Listening(aet="NODE", port=0), bench.writer)
     listener.start()
+    into = Arrivals(bench.root / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
     try:
         with QueryArchive(tmp_path / "archive", movers={"NODE": listener.port}) as archive:
             source = Source(name="ARCHIVE", aet=archive.aet, host="127.0.0.1", port=archive.port, priors=True)
-            yield Site(bench, comparing(tmp_path / "models"), archive, tmp_path / "files", [source])
+            yield Site(bench, comparing(tmp_path / "models"), archive, tmp_path / "files", into, [source])
     finally:
+        into.close()
         listener.stop(grace=0.0)
 
 
@@ -117,6 +124,7 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     site.archived(dated(TWO_YEARS_BEFORE, "20240101"))
     site.comes(dated(NOW, "20260101"))
     assert site.models_run().tasks == [], "its time is not over"
+    assert job(site.bench) == ("requested", "waits for an earlier study of the patient to compare with")
     fetcher = site.fetcher()
     fetcher.step()
     site.bench.index()
@@ -128,6 +136,25 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     assert site.bench.count("jobs") == 1
     assert len(events(site.bench, "study.completed")) == 1
     assert site.bench.chain_holds()
+
+
+@pytest.mark.parametrize("kind", ["orthanc", "dicomweb"])
+def test_an_earlier_study_comes_from_an_archive_by_http_alone(site: Site, orthanc: Orthanc, kind: str) -> None:
+    for made in (dated(BEFORE, "20250101"), dated(replace(BEFORE, study="else", patient_id="OTHER"), "20250601")):
+        paths = phantoms.write(made, site.folder / made[0].StudyInstanceUID)
+        orthanc.store(*(path.read_bytes() for path in paths))
+    url = orthanc.rest if kind == "orthanc" else orthanc.dicomweb
+    by_http = {"kind": kind, "name": "archive by HTTP", "url": url, "priors": True}
+    site.comes(dated(NOW, "20260101"))
+    fetcher = site.fetcher(Source.model_validate(by_http))
+    fetcher.step()
+    site.bench.index()
+    fetcher.step()
+    (task,) = site.models_run().tasks
+    assert {name: len(files) for name, files in task.files.items()} == {"ct": 4, earlier_name("ct"): 4}
+    assert site.states() == {uid(NOW): "complete", uid(BEFORE): "archived"}
+    site.route()
+    assert site.bench.count("jobs") == 1
 
 
 def test_an_earlier_study_that_somebody_sends_by_himself_is_a_study_as_others_are(site: Site) -> None:

@@ -76,7 +76,7 @@ def test_a_peer_that_takes_nothing_of_ours_answers_all_the_same() -> None:
 
 def test_a_peer_that_accepts_no_context_at_all_answers_all_the_same() -> None:
     with scripted(lambda peer: peer.accept(lambda number: 3)) as destination:
-        assert probe(destination, "TEST", timeout=60) == ProbeResult(max_pdu=16_384)
+        assert probe(destination, "TEST", timeout=60) == ProbeResult(max_pdu=16_384, commits=False)
 
 
 def test_a_name_that_would_command_the_terminal_is_not_repeated() -> None:

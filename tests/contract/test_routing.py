@@ -18,7 +18,7 @@ from models.registry import Registry
 from roles.table import GROUPS
 from tests.support.bench import Bench
 from tests.support.ingest import send
-from tests.support.packages import write_package
+from tests.support.packages import NAME, write_package
 from tests.support.working import (
     ARCHIVE,
     SMALL,
@@ -90,6 +90,28 @@ def test_a_model_with_two_inputs_gets_a_series_for_each_or_does_not_run(bench: B
     assert "would do, but the study has no series for late" in str(refused)
     write_and_plan(bench, [ARCHIVE])
     assert bench.count("results") == 2
+
+
+def test_a_late_image_has_only_the_model_run_again_whose_series_it_is_of(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    for name, asked in ((NAME, "not_series_description"), ("of_late", "series_description")):
+        folder = write_package(tmp_path).rename(tmp_path / "models" / name)
+        manifest = (folder / "manifest.toml").read_text().replace(f'"{NAME}"', f'"{name}"')
+        only = f'modality = ["CT"]\n{asked} = "late"\n'
+        (folder / "manifest.toml").write_text(manifest.replace('modality = ["CT"]\n', only))
+    registry = Registry.load(tmp_path / "models")
+    late = replace(SMALL, slices=5, series="2", series_description="late phase").datasets()
+    ran = []
+    for images in ([*SMALL.datasets(), *late[:-1]], late[-1:]):
+        bench.receive(images)
+        route(bench, registry)
+        child = FakeChild(registry)
+        while worker(bench, child).step():
+            pass
+        ran.append(sorted(one.package for one in child.tasks))
+    assert ran == [[NAME, "of_late"], ["of_late"]]
+    kept = bench.ask("SELECT model, revision, state FROM dicom_node.jobs ORDER BY model, revision")
+    assert kept == [(NAME, 2, "succeeded"), ("of_late", 1, "succeeded"), ("of_late", 2, "succeeded")]
 
 
 def dose_report() -> list[Dataset]:

@@ -24,8 +24,8 @@ _OF_THE_SENDER = "a fault of the sender's"
 STUDIES: Mapping[StudyState, Row] = {
     StudyState.RECEIVING: (
         (
-            "images come, or came less than `assembly.settle` ago; or their host has not synced them yet; or all of it "
-            "is there and models are chosen for others first (`status` says for how many)"
+            "images come, or more are expected (`status` says what it waits for); or their host has not synced them "
+            "yet; or all of it is there and models are chosen for others first (`status` says for how many)"
         ),
         "wait a minute; where it stays, `dicom-node hosts list` says whose spool holds it back",
     ),
@@ -183,6 +183,11 @@ STATUSES: Mapping[Status, Row] = {
         "no data set came, or an empty one, or no SOP Class UID",
         "a fault of the sender: its log, with the time; `docker compose logs listen` or `journalctl -u dicom-node`",
     ),
+    Status.DATA_SET_MISMATCH: (
+        "by HTTP: the data set is of another SOP class than its file says, or of another study than the address names",
+        _OF_THE_SENDER,
+    ),
+    Status.TRANSFER_SYNTAX_NOT_SUPPORTED: ("by HTTP: its transfer syntax is none of the standard's", _OF_THE_SENDER),
     Status.INVALID_INSTANCE: (
         "its SOP Instance UID is missing, no UID, or longer than 64 characters",
         "a fault of the sender's",

@@ -104,7 +104,7 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def an_object(number: int, sop_class: str = CT, size: int = 0, uid: str = "") -> Outgoing:
+def an_object(number: int, sop_class: str = CT, size: int = 0, uid: str = "", series: str = "1.2.826.0.3") -> Outgoing:
     """A small object of a study that all share, explicit little endian, with `size` bytes of pixel data."""
     uid = uid or f"1.2.826.0.1.{number}"
     values = {
@@ -114,16 +114,16 @@ def an_object(number: int, sop_class: str = CT, size: int = 0, uid: str = "") ->
         0x00100010: (b"PN", "Nobody"),
         0x00100020: (b"LO", "1"),
         0x0020000D: (b"UI", "1.2.826.0.2"),
-        0x0020000E: (b"UI", "1.2.826.0.3"),
+        0x0020000E: (b"UI", series),
     }
     data = b"".join(_element(tag, vr, value.encode()) for tag, (vr, value) in values.items())
     pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, size) + bytes(size) if size else b""
     return Outgoing(head(sop_class, uid, EXPLICIT) + data + pixels, sop_class, uid, EXPLICIT)
 
 
-def a_file(number: int, size: int = 0, uid: str = "") -> bytes:
+def a_file(number: int, size: int = 0, uid: str = "", series: str = "1.2.826.0.3") -> bytes:
     """The Part 10 file of such an object."""
-    file = an_object(number, size=size, uid=uid).file
+    file = an_object(number, size=size, uid=uid, series=series).file
     assert isinstance(file, bytes)
     return file
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.completeness import SeriesArrival, SettlePolicy, StudyFacts, Verdict, decide, series_whole, wants_geometry
+from domain.completeness import SeriesArrival, SettlePolicy, StudyFacts, Verdict, decide, wants_geometry
 from domain.expectations import Expectation
 
 POLICY = SettlePolicy(15, {})
@@ -12,8 +12,8 @@ CT = frozenset({"CT"})
 SENDER, ARCHIVE, MPPS = "the sender says", "PACS says", "MPPS"
 
 
-def series(came: int, *expected: Expectation, geometry: str | None = None) -> SeriesArrival:
-    return SeriesArrival(f"of {came}", "CT", came, expected, geometry)
+def series(came: int, *expected: Expectation) -> SeriesArrival:
+    return SeriesArrival(came, expected)
 
 
 def study(*its: SeriesArrival, silence: float = 0.0, held: bool = True, **more: object) -> StudyFacts:
@@ -93,8 +93,16 @@ def test_a_study_is_complete_the_moment_that_all_instances_are_there_that_were_n
     assert decide(study(series(53), expected=(replace(named(53), instances=53),)), POLICY).complete
 
 
+def test_a_list_that_names_nothing_completes_nothing_and_holds_nothing_up() -> None:
+    nothing = Expectation(MPPS, instances=0, present=0)
+    assert not decide(study(series(5, nothing)), POLICY).complete
+    assert not decide(study(series(5), expected=(nothing,)), POLICY).complete
+    named = Expectation(MPPS, instances=5, present=5)
+    assert decide(study(series(5, named), series(0, nothing)), POLICY).complete
+
+
 def test_geometry_needs_a_known_sender_its_release_and_a_look_and_then_a_short_grace_is_enough() -> None:
-    whole = study(series(80, geometry=""), silence=0.3, held=False, known=True)
+    whole = study(series(80), gap="", silence=0.3, held=False, known=True)
     verdict = decide(whole, POLICY)
     assert verdict.complete
     assert verdict.reason.startswith("no slice and no image number is missing")
@@ -103,36 +111,29 @@ def test_geometry_needs_a_known_sender_its_release_and_a_look_and_then_a_short_g
         (replace(whole, known=False), "how its sender sends is not known yet"),
         (replace(whole, released=False), "not all of its associations were released"),
         (replace(whole, opening=True), "its sender has another association open"),
-        (replace(whole, series=(series(80, geometry="2 slices seem to be missing from a series"),)), "2 slices seem"),
+        (replace(whole, gap="2 slices seem to be missing from a series"), "2 slices seem"),
     ):
         verdict = decide(doubtful, POLICY)
         assert not verdict.complete
         assert f"waiting for 15 s of silence ({why}" in verdict.reason
-    unseen = replace(whole, series=())
+    unseen = replace(whole, gap=None)
     assert wants_geometry(unseen, POLICY)
     assert not decide(unseen, POLICY).complete
 
 
+def test_while_a_procedure_step_is_in_progress_geometry_is_not_enough_and_silence_lasts_as_long_as_a_hold() -> None:
+    stepping = study(series(80), gap="", silence=59, held=False, known=True, in_progress=True)
+    verdict = decide(stepping, POLICY)
+    assert (verdict.complete, verdict.again_in) == (False, 1)
+    assert "a procedure step of it is in progress" in verdict.reason
+    assert decide(replace(stepping, silence=60), POLICY).complete
+    counted = Expectation("the sender says", instances=80)
+    assert decide(replace(stepping, silence=0, expected=(counted,)), POLICY).complete
+
+
 def test_a_sender_that_pauses_within_its_studies_is_waited_for_twice_as_long_and_never_longer_than_the_hold() -> None:
-    paused = study(series(80, geometry=""), silence=11, held=False, known=True, pause=6)
+    paused = study(series(80), gap="", silence=11, held=False, known=True, pause=6)
     assert decide(paused, POLICY).again_in == 1
     assert decide(replace(paused, silence=12), POLICY).complete
     assert decide(replace(paused, known=False, pause=20, silence=39), POLICY).again_in == 1
     assert decide(replace(paused, pause=59), POLICY).again_in == 49
-
-
-def test_a_series_is_whole_by_the_same_evidence_while_others_of_its_study_arrive() -> None:
-    others = study(series(5))
-    counted = series_whole(series(30, Expectation(SENDER, 30)), others, POLICY)
-    assert counted == Verdict(True, "all 30 images of it came (the sender says)")
-    named = series_whole(series(30, Expectation(MPPS, 30, present=30)), others, POLICY)
-    assert named == Verdict(True, "all 30 images of it came that were named (MPPS)")
-    left = replace(series(30, geometry=""), silence=0.3)
-    assert not series_whole(left, others, POLICY).complete
-    assert series_whole(left, replace(others, known=True), POLICY).complete
-    assert not series_whole(replace(left, on_its_way=True), replace(others, known=True), POLICY).complete
-    assert not series_whole(
-        series(29, Expectation(SENDER, 30), geometry=""), replace(others, known=True), POLICY
-    ).complete
-    assert series_whole(replace(series(30), silence=15), others, POLICY).complete
-    assert not series_whole(replace(series(30, Expectation(SENDER, 30)), synced=False), others, POLICY).complete

@@ -53,6 +53,7 @@ def tables_of_the_manifest() -> Iterator[str]:
         ("[[inputs]]", manifest.Input),
         ("[inputs.prefer]", Preferences),
         ("[registration]", manifest.Registration),
+        ("[priors]", manifest.Priors),
         ("[network]", manifest.Network),
         ("[[lesions]]", manifest.Lesions),
         ("[[measurements]]", manifest.Quantity),

@@ -15,7 +15,7 @@ from dicom_node.listener import LONGEST_STOP, Listener, serve, server
 from dicom_node.listener.pdu import LONGEST_ASSOCIATE
 from dicom_node.spool import Kind
 from roles.health import Health
-from roles.listen import _watch
+from roles.listen import watch
 from roles.process import Context
 from tests.support.listening import (
     ABORT,
@@ -104,7 +104,7 @@ def test_liveness_ends_with_the_accepting_and_is_loud(
     now = [0.0]
     health, stop = Health(limit=60.0, now=lambda: now[0]), threading.Event()
     context = Context(Everything(data=tmp_path), MemoryStore(), stop, health)
-    watching = threading.Thread(target=_watch, args=(context, node.listener, node.writer))
+    watching = threading.Thread(target=watch, args=(context, node.listener, node.writer))
     watching.start()
     try:
         wait_for(lambda: health.report().ready, 10, "readiness")

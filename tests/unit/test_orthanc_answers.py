@@ -7,8 +7,9 @@ from contextlib import suppress
 import pytest
 
 from config.peers import Peer
+from dicom_node.orthanc.answers import NotOrthancs
 from dicom_node.orthanc.files import are_same, opened
-from dicom_node.orthanc.rest import NotFound, NotNow, NotOrthancs, Orthanc, Refused
+from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused
 from dicom_node.part10 import head
 from domain.errors import NodeError, Retryable, UnusableInput
 from tests.support.http_peer import Part, head_of, playing

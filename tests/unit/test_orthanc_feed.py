@@ -13,11 +13,11 @@ import pytest
 
 from config.peers import Source
 from config.settings import Spool
+from dicom_node.orthanc.answers import Change, Changes
 from dicom_node.orthanc.feed import Follower, _is_another
 from dicom_node.orthanc.fetching import Fetcher
-from dicom_node.orthanc.line import Fetched, Rules
+from dicom_node.orthanc.line import Rules, Taken
 from dicom_node.orthanc.place import Place, PlaceFile
-from dicom_node.orthanc.rest import Change, Changes
 from dicom_node.part10 import head
 from dicom_node.spool import Entry, Kind, SpoolReader
 from domain.errors import IntegrityError, Retryable
@@ -36,7 +36,7 @@ class Following:
     def __init__(self, url: str, root: Path, **more: str) -> None:
         self.source = Source.model_validate({"kind": "orthanc", "name": "archive", "url": url, "changes": True, **more})
         self.root = root
-        self.counts: Counter[Fetched] = Counter()
+        self.counts: Counter[Taken] = Counter()
         self.stop = threading.Event()
 
     @contextmanager
@@ -63,7 +63,7 @@ class Following:
         with SpoolReader(self.root) as reader:
             return [replace(one, read=partial(iter, (b"".join(one.read()),))) for one in entries(reader)]
 
-    def _count(self, outcome: Fetched) -> None:
+    def _count(self, outcome: Taken) -> None:
         self.counts[outcome] += 1
 
 
@@ -95,7 +95,7 @@ def test_what_is_new_is_in_the_spool_as_it_was_there_by_the_name_of_the_source(
     }
     assert {one.details["how"] for one in found if one.kind is Kind.ASSOCIATION_CLOSED} == {"released"}
     following.follow()
-    assert following.counts == {Fetched.STORED: 30}
+    assert following.counts == {Taken.STORED: 30}
 
 
 def test_the_first_time_only_what_comes_from_then_on_is_taken(archive: Changing, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_an_instance_that_is_gone_or_no_dicom_or_too_long_holds_up_none(
     refused = {one.details["status"]: one.sop_instance for one in found if one.kind is Kind.INSTANCE_REFUSED}
     assert refused.keys() == {0xA700, 0x0122, 0xC000}
     assert (refused[0xA700], refused[0x0122]) == ("1.2.826.0.1.1", "1.2.826.0.1.9")
-    assert following.counts == {Fetched.GONE: 1, Fetched.REFUSED: 4, Fetched.STORED: 1}
+    assert following.counts == {Taken.GONE: 1, Taken.REFUSED: 4, Taken.STORED: 1}
 
 
 def tried(follower: Follower, times: int) -> int:
@@ -209,12 +209,22 @@ def test_an_archive_that_begins_anew_is_followed_from_its_beginning(archive: Cha
     assert following.place() == archive.counter
 
 
+def test_a_change_that_is_committed_behind_later_ones_is_taken(archive: Changing, following: Following) -> None:
+    archive.add(*map(a_file, range(4)))
+    late = archive.changes.pop(4)
+    following.follow()
+    archive.changes.insert(4, late)
+    following.follow()
+    assert len(instances(following.spooled())) == 4
+    assert following.counts == {Taken.STORED: 4}
+
+
 def test_our_own_result_is_not_taken_back(archive: Changing, following: Following) -> None:
     ours, theirs = derived_uid("result", "1"), "1.2.826.0.1.5"
     foreign = a_file(1, uid=derived_uid("result", "2")).replace(IMPLEMENTATION_CLASS_UID.encode(), b"9" * 44)
     archive.add(a_file(1, uid=ours), a_file(5), foreign)
     following.follow()
-    assert following.counts[Fetched.OWN] == 1
+    assert following.counts[Taken.OWN] == 1
     assert theirs in instances(following.spooled())
     assert len(instances(following.spooled())) == 2
 
@@ -248,6 +258,16 @@ def test_another_database_is_told_by_its_numbers_and_never_by_what_was_deleted(p
     assert _is_another(Place(10, [A, B, C]), page, 7) is another
 
 
+def test_a_place_keeps_no_digest_of_a_patients_id(tmp_path: Path) -> None:
+    file, change = PlaceFile(tmp_path, "archive"), Change(11, "StablePatient", an_id("P-1"))
+    file.save(Place(11, [change]))
+    assert an_id("P-1") not in next(tmp_path.iterdir()).read_text()
+    held = file.load()
+    assert held is not None
+    assert not _is_another(held, Changes([change], 11, True), 10)
+    assert _is_another(held, Changes([Change(11, "NewInstance", an_id("P-1"))], 11, True), 10)
+
+
 def test_a_place_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     file = PlaceFile(tmp_path, "archive/../../1")
     assert file.load() is None
@@ -257,3 +277,12 @@ def test_a_place_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(IntegrityError, match="remove it to begin as the first time"):
         file.load()
+
+
+def test_a_place_that_cannot_be_read_holds_up_its_own_source_alone(archive: Changing, following: Following) -> None:
+    archive.add(a_file(1))
+    following.follow()
+    (place,) = (following.root / "follow").iterdir()
+    place.write_text("?")
+    with following.going() as follower, pytest.raises(Retryable, match="remove it"):
+        follower.step()

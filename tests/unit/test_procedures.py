@@ -3,9 +3,13 @@
 import struct
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
-from dicom_node.attributes.reader import text_of
+from config.peers import Source
+from dicom_node.attributes.reader import is_uid, text_of
 from dicom_node.dimse import Status
 from dicom_node.procedures import availability, mpps
 from dicom_node.procedures.datasets import EXPLICIT, EXPLICIT_BIG, IMPLICIT, read
@@ -153,7 +157,7 @@ def test_of_what_is_available_only_what_is_online_counts() -> None:
 def test_a_notification_that_names_nothing_is_refused(
     study: str, series: dict[str, tuple[str, ...]], term: str, wrong: Status
 ) -> None:
-    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong  # type: ignore[arg-type]
+    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong
 
 
 def nested(depth: int) -> bytes:
@@ -177,3 +181,51 @@ def test_refusals_say_nothing_of_the_patient() -> None:
 def test_several_requests_of_one_study_are_one_without_saying_anything_twice() -> None:
     both = together({"2": RequestedProcedure(("LN:1",), "b", ""), "1": RequestedProcedure(("LN:1", "LN:2"), "a", "r")})
     assert both == RequestedProcedure(("LN:1", "LN:2"), "a; b", "r")
+
+
+MESSAGES = [as_bytes(one) for one in (begun(), ended(SERIES), notification(SERIES))]
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> bytes:
+    """A message in which something was changed, left out or put in twice."""
+    data = bytearray(draw(st.sampled_from(MESSAGES)))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(data) - 1))
+        kind = draw(st.integers(0, 3))
+        if kind == 0:
+            data[at] ^= draw(st.integers(1, 255))
+        elif kind == 1:
+            del data[at : at + draw(st.integers(1, 40))]
+        elif kind == 2:
+            data[at:at] = data[at : at + 60]
+        else:
+            data[at : at + 4] = b"\xff" * 4
+    return bytes(data)
+
+
+# Items of an unknown VR that end within a tag, which pydicom tells by an OSError.
+CUT = MESSAGES[2].replace(b"\x08\x00\x99\x11SQ\0\0", b"\x08\x00\x99\x11\xff\xff\xff\xff")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@example(CUT, EXPLICIT)
+@given(broken(), st.sampled_from([EXPLICIT, IMPLICIT]))
+def test_whatever_a_message_holds_it_is_read_or_refused_and_what_is_taken_can_be_told(data: bytes, syntax: str) -> None:
+    try:
+        dataset = read(data, syntax)
+    except UnusableInput:
+        return
+    created, changed = mpps.creation(dataset), mpps.change(dataset)
+    if isinstance(created, KnownStep):
+        assert all(map(is_uid, mpps.created(dataset).requests))
+    if not isinstance(changed, Refused):
+        told = mpps.changed(dataset).performed
+        assert told is None or all(map(is_uid, [*told.series, *(uid for uids in told.series.values() for uid in uids)]))
+    if availability.fault(dataset) is None:
+        assert is_uid(availability.available(dataset).study_uid)
+
+
+def test_a_worklist_is_asked_of_sources_that_speak_dicom_alone() -> None:
+    with pytest.raises(ValidationError, match="is for peers of kind dicom alone"):
+        Source(name="O", kind="orthanc", url="http://127.0.0.1:8042", worklist=True)

@@ -16,14 +16,14 @@ from console.cli.service_files import DATA, SETTINGS, Service, first_settings, u
 from domain.errors import ConfigurationError
 from tests.support.counterparts import require
 
-ONE = Service(program=Path("/usr/bin/true"), config=SETTINGS, data=DATA, dicom_port=11112)
+ONE = Service(program=Path("/usr/bin/true"), config=SETTINGS, data=DATA, ports=(11112,))
 
 
 def lines(service: Service) -> list[str]:
     return service.unit().splitlines()
 
 
-@pytest.mark.parametrize("service", [ONE, replace(ONE, role="listen", dicom_port=104), replace(ONE, gpu=True)])
+@pytest.mark.parametrize("service", [ONE, replace(ONE, role="listen", ports=(104,)), replace(ONE, gpu=True)])
 def test_systemd_finds_nothing_wrong_with_a_unit(tmp_path: Path, service: Service) -> None:
     unit = tmp_path / service.name
     unit.write_text(service.unit())
@@ -35,8 +35,8 @@ def test_systemd_finds_nothing_wrong_with_a_unit(tmp_path: Path, service: Servic
 def test_only_a_port_below_1024_gives_a_right_of_roots_and_that_one_alone() -> None:
     assert "CapabilityBoundingSet=" in lines(ONE)
     assert "AmbientCapabilities=" in lines(ONE)
-    assert "CapabilityBoundingSet=CAP_NET_BIND_SERVICE" in lines(replace(ONE, dicom_port=104))
-    assert "CapabilityBoundingSet=" in lines(replace(ONE, dicom_port=None))
+    assert "CapabilityBoundingSet=CAP_NET_BIND_SERVICE" in lines(replace(ONE, ports=(104,)))
+    assert "CapabilityBoundingSet=" in lines(replace(ONE, ports=()))
 
 
 def test_only_a_data_folder_of_its_own_place_is_writable() -> None:

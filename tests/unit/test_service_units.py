@@ -23,9 +23,7 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A service that was installed, and its node in its folder."""
     for module in (service_units, command):
         monkeypatch.setattr(module, "UNITS", tmp_path / "units")
-    made = Service(
-        program=Path("/usr/bin/true"), config=tmp_path / "node.toml", data=tmp_path / "old", dicom_port=11112
-    )
+    made = Service(program=Path("/usr/bin/true"), config=tmp_path / "node.toml", data=tmp_path / "old", ports=(11112,))
     (made.data / "database").mkdir(parents=True)
     write(made)
     return made

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.web import Web, WebCaller
+from dicom_node.tls.peers import PeerCertificate
 from dicom_node.web.callers import LOOPBACK, Callers, Denied
 from dicom_node.web.secrets import Secret, digest
 from domain.errors import ConfigurationError
@@ -28,6 +29,7 @@ def callers(tmp_path: Path) -> Callers:
         WebCaller(aet="CT1", address="10.1.0.0/16"),
         WebCaller(aet="GATE", user="gate", password_file=tmp_path / "password"),
         WebCaller(aet="CLOUD", token_file=tmp_path / "token"),
+        WebCaller(aet="SHOWN", certificate="gate.example"),
         WebCaller(aet="NEAR", address="10.2.0.1", token_file=tmp_path / "near"),
     )
     return Callers(Web(callers=named))
@@ -66,6 +68,13 @@ def test_an_address_a_password_or_a_token_names_who_calls(callers: Callers) -> N
 )
 def test_nobody_else_may(callers: Callers, address: str, fields: dict[str, str], status: int) -> None:
     assert said(callers, address, fields) == status
+
+
+def test_a_certificate_names_who_showed_it_and_another_is_nobodys(callers: Callers) -> None:
+    for names, judged in ((("CN=x", "DNS=Gate.example"), "SHOWN"), (("CN=other",), 401)):
+        shown = PeerCertificate(names, "0" * 64, 0.0)
+        found = callers.judge("192.0.2.1", {}, shown)
+        assert (found.status if isinstance(found, Denied) else found) == judged
 
 
 def test_without_callers_this_machine_alone_may_and_not_even_that_where_it_is_not_trusted() -> None:

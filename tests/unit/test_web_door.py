@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from config.peers import Peer
 from config.settings import Spool
+from config.tls import WebTls
 from config.web import WebCaller
 from dicom_node.listener import NoEvents
 from dicom_node.part10 import head
 from dicom_node.spool import Kind
 from dicom_node.web.callers import LOOPBACK
+from dicom_node.web.client import HttpClient
 from dicom_node.web.stored import JSON, XML, decode
+from domain.errors import Retryable, Unavailable
+from tests.support.certificates import Site
 from tests.support.stowing import CT, EXPLICIT, RELATED, STUDY, RunningDoor, body, data_set, file, open_door
 
 POST = b"POST /dicom-web/studies HTTP/1.1\r\nHost: node\r\n"
@@ -195,6 +200,8 @@ def test_http_1_0_is_answered_and_closed(door: RunningDoor) -> None:
         POST + b"".join(b"X%d: y\r\n" % number for number in range(20_000)) + b"\r\n",
         POST.replace(b"Host: node\r\n", b"") + b"\r\n",
         b"POST /dicom-web/studies HTTP/1.1\r\nHost: node\r\nHost: other\r\n\r\n",
+        b"CONNECT other:80 HTTP/1.1\r\nHost: other\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: node\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         POST + TYPE + b"Content-Length: 4\r\n\r\n--bq",
         POST + b"Content-Type: " + b";a=b" * 7000 + b"\r\n\r\n",
     ],
@@ -295,3 +302,38 @@ def test_a_node_that_stops_breaks_off_what_does_not_end_and_says_so(tmp_path: Pa
             said = slow.recv(1 << 16)
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"1.2.3" in said
+
+
+def test_https_proves_the_door_and_who_shows_a_certificate_of_the_settings(tmp_path: Path) -> None:
+    site = Site(tmp_path / "tls")
+    tls = WebTls(certificate=site.node.certificate, key=site.node.key, ca=site.ca)
+    callers = (WebCaller(aet="GATE", certificate="GATE"),)
+    with open_door(tmp_path / "spool", tls=tls, callers=callers, trust_loopback=False) as door:
+        url = f"https://127.0.0.1:{door.door.port}/dicom-web"
+        known = {"kind": "dicomweb", "url": url, "ca": site.ca}
+        for aet, status in (("GATE", 200), ("OTHER", 401)):
+            files = site.partner(aet)
+            shown = Peer.model_validate({**known, "certificate": files.certificate, "key": files.key})
+            with HttpClient(shown, 30) as client:
+                sent = body(file("1.2.3", size=3_000_000))
+                assert client.request("POST", "/studies", (), {"content-type": RELATED}, sent).status == status
+        assert door.entries(Kind.INSTANCE)[0].calling == "GATE"
+        with (
+            pytest.raises(Unavailable, match="TLS"),
+            HttpClient(Peer.model_validate({**known, "ca": None}), 30) as client,
+        ):
+            client.request("GET", "/studies")
+        assert b"this port speaks HTTPS" in door.raw(POST + b"\r\n")
+        reasons = {str(one.details["reason"]) for one in door.entries(Kind.ASSOCIATION_REFUSED, 2)}
+        assert any("HTTPS: what came is not TLS" in one for one in reasons)
+
+
+def test_a_certificate_is_asked_for_where_the_settings_want_one_of_everybody(tmp_path: Path) -> None:
+    site = Site(tmp_path / "tls")
+    tls = WebTls(certificate=site.node.certificate, key=site.node.key, ca=site.ca, require_certificate=True)
+    with open_door(tmp_path / "spool", tls=tls) as door:
+        peer = {"kind": "dicomweb", "url": f"https://127.0.0.1:{door.door.port}/dicom-web", "ca": site.ca}
+        with pytest.raises(Retryable), HttpClient(Peer.model_validate(peer), 30) as client:
+            client.request("GET", "/studies")
+        (refused,) = door.entries(Kind.ASSOCIATION_REFUSED)
+        assert "showed no certificate" in str(refused.details["reason"])

@@ -96,5 +96,7 @@ def _not_in_it(settings: Settings) -> list[str]:
         "bus.password_file": settings.bus.password_file,
         "bus.token_file": settings.bus.token_file,
     }
+    for one in settings.web.callers:
+        named |= {f"web.callers.{one.aet}.{name}": getattr(one, name) for name in ("password_file", "token_file")}
     there = [f"{name} ({file})" for name, file in named.items() if file is not None]
     return [f"not in it, keep it as well: {', '.join(there)}"] if there else []

@@ -146,9 +146,15 @@ def _services(config: Path, user: str, roles: Sequence[str] | None, data: Path |
             data=settings.data,
             user=user,
             role=role,
-            dicom_port=settings.listener.port if role in {None, "listen"} else None,
+            ports=_ports(role, settings),
             gpu=role in {None, "work"} and _has_card(settings),
         )
+
+
+def _ports(role: str | None, settings: Settings) -> tuple[int, ...]:
+    """Those that it opens to others."""
+    web = [settings.web.port] if role == "web" or (role is None and settings.web.enabled) else []
+    return (*([settings.listener.port] if role in {None, "listen"} else []), *web)
 
 
 def _program() -> Path:

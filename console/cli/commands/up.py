@@ -234,6 +234,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
         "send studies to": here,
+        **({"or store at": f"{settings.web.url}/studies"} if settings.web.enabled else {}),
         "results go to": ", ".join(f"{d.name} ({d.address})" for d in settings.destinations) or "nowhere",
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",

@@ -30,7 +30,6 @@ def upgrade() -> None:
     for table, column in (
         ("studies", sa.Column("completeness", sa.Text(), server_default="", nullable=False)),
         ("studies", sa.Column("lacks", sa.Text(), server_default="", nullable=False)),
-        ("series", sa.Column("synced", sa.Integer(), server_default=sa.text("0"), nullable=False)),
         ("callers", sa.Column("studies", sa.BigInteger(), server_default=sa.text("0"), nullable=False)),
         ("callers", sa.Column("pause", sa.Double(), server_default=sa.text("0"), nullable=False)),
     ):
