@@ -18,8 +18,6 @@ _LABELS = (1, 12)
 _LONGEST_WORDS = 100
 _HIGHEST = 1 << 62
 
-T = TypeVar("T")
-
 
 class NotOrthancs(Retryable):
     """An answer that Orthanc does not give: somebody else listens there, or a proxy answers in its stead."""
