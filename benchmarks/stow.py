@@ -21,7 +21,7 @@ from dicom_node.scu.store import Outgoing, Verdict, outgoing
 from tests.support.processes import free_port, wait_for
 
 _PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-_SAID = """{rounds} rounds, medians; the sender is this node's, on the same {cores} cores. Seconds until the last answer,
+_SAID = """{rounds} rounds, medians; the sender is this node's, on the same {cores} cores. Seconds until the last answer
 and until all is indexed. Both answer when the data is synced."""
 
 _WAYS = {"this node": ("STOW-RS", "C-STORE"), "Orthanc": ("STOW-RS",)}

@@ -92,19 +92,21 @@ def is_loopback(host: str) -> bool:
 
 
 def _names(settings: Settings) -> Iterator[Fault]:
-    names = [destination.name for destination in settings.destinations]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        again = len(names) - 1 - names[::-1].index(twice[0])
-        called = ", ".join(repr(shown(name)) for name in twice)
-        yield Fault(
-            f"two destinations have the same name: {called}; give each a `name` of its own",
-            (("destinations", again),),
-        )
+    yield from _twice("destinations", [one.name for one in settings.destinations])
+    # How far one was followed is kept by its name.
+    yield from _twice("sources", [one.name for one in settings.sources])
     if settings.bus.topic == settings.bus.dead_letters:
         yield _between(
             f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}", "bus.dead_letters", "bus.topic"
         )
+
+
+def _twice(table: str, names: Sequence[str]) -> Iterator[Fault]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        again = len(names) - 1 - names[::-1].index(twice[0])
+        called = ", ".join(repr(shown(name)) for name in twice)
+        yield Fault(f"two {table} have the same name: {called}; give each a `name` of its own", ((table, again),))
 
 
 def _delays(settings: Settings) -> Iterator[Fault]:

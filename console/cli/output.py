@@ -31,8 +31,8 @@ _PIPE = 200  # columns where there is no terminal
 _READABLE = 20  # a text of several words is not squeezed below this; a moment has 19
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
-_BAD = {"stuck", "failed", "timed_out", "refused", "broken"}
-_GOOD = {"succeeded", "stored", "committed", "intact"}
+_BAD = {"stuck", "failed", "timed_out", "refused", "broken", "unreported", "uncommitted"}
+_GOOD = {"succeeded", "stored", "committed", "intact", "reported"}
 
 
 class Screen(Console):

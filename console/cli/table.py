@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Command] = {
     "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
+    "commitments": Command("commitments", "Storage commitment: what is asked, decided and reported."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),

@@ -2,9 +2,11 @@
 
 Answers are a peer's words: a UID that is none, a number that can be none and a study that was not asked for are as if
 they had not been given. Keys that an archive does not know it leaves out of its answer (PS3.4 C.2.2.1.3), and counts
-are such keys: where it gives none, its instances are counted one by one.
+are such keys: where it gives none, its instances are counted one by one. Series with derived UIDs are results of such
+nodes, and are not counted: a study is not waited for because of what was made of it.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 
 from pydicom import Dataset
@@ -14,8 +16,11 @@ from dicom_node.attributes.reader import text_of
 from dicom_node.outside import is_uid, whole, words
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
 from dicom_node.scu.arrivals import Arrivals
-from dicom_node.scu.find import STUDY_ROOT, find
+from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery, find
+from dicom_node.scu.get import get
 from dicom_node.scu.move import move
+from domain.errors import Retryable, Unavailable
+from domain.ids import is_derived
 
 # A study of more series, and a series of more instances, than anybody makes; and what is looked at one by one.
 _MOST_SERIES, _MOST_INSTANCES = 1000, 100_000
@@ -30,14 +35,16 @@ def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
     told = [one for one in find(peer, our_aet, STUDY_ROOT, "STUDY", asked, timeout, 2) if _is_of(one, study_uid)]
     if not told:
         return Counts(0, 0)
-    series = list(_series(peer, our_aet, study_uid, timeout))
+    every = list(_series(peer, our_aet, study_uid, timeout))
+    series = [one for one in every if not is_derived(one.uid)]
     by_series = {
         one.uid: number for one in series if (number := _number(peer, our_aet, study_uid, one, timeout, series))
     }
-    stated = whole(text_of(told[0], "NumberOfStudyRelatedInstances"), 1, _MOST_INSTANCES)
-    every = sum(by_series.values()) if by_series and len(by_series) == len(series) else None
-    number = whole(text_of(told[0], "NumberOfStudyRelatedSeries"), 1, _MOST_SERIES)
-    return Counts(number or len(series) or None, stated or every, by_series)
+    own = len(series) < len(every)
+    stated = None if own else whole(text_of(told[0], "NumberOfStudyRelatedInstances"), 1, _MOST_INSTANCES)
+    summed = sum(by_series.values()) if by_series and len(by_series) == len(series) else None
+    number = None if own else whole(text_of(told[0], "NumberOfStudyRelatedSeries"), 1, _MOST_SERIES)
+    return Counts(number or len(series) or None, stated or summed, by_series)
 
 
 def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -> list[ArchivedStudy]:
@@ -62,8 +69,22 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 def fetch(
     peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
 ) -> Fetched:
-    """Have `peer` send these series to our listener; raises as `move` does."""
-    return move(peer, our_aet, study_uid, series, timeout)
+    """Have `peer` send these series to our listener, or give them `into` a spool where it does not know who we are.
+
+    Raises as `move` does.
+    """
+    until = time.monotonic() + timeout
+    try:
+        return move(peer, our_aet, study_uid, series, timeout)
+    except Unavailable:
+        raise
+    except Retryable as error:
+        if into is None or time.monotonic() > until:
+            raise
+        try:
+            return get(peer, our_aet, study_uid, series, until - time.monotonic(), into)
+        except TakesNoQuery:
+            raise error from None
 
 
 def _series(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Iterator[ArchivedSeries]:

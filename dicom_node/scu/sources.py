@@ -12,7 +12,11 @@ from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetch
 from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import TakesNoQuery
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.questions", "orthanc": "dicom_node.orthanc.questions"}
+_WHERE: Mapping[PeerKind, str] = {
+    "dicom": "dicom_node.scu.questions",
+    "dicomweb": "dicom_node.web.questions",
+    "orthanc": "dicom_node.orthanc.questions",
+}
 
 
 class _Kind(Protocol):

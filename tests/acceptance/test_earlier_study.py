@@ -1,15 +1,15 @@
 """A chest CT and one of the year before in the archive: the report says how each lung's volume has changed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import generate_uid
 
 from config.peers import parse_destination
 from dicom_node.scu.store import Verdict, outgoing, send
-from domain.ids import derived_uid
 from inference_worker.phantom import ChestPhantom
 from tests.support import phantoms
 from tests.support.node import Node
@@ -23,14 +23,24 @@ pytestmark = pytest.mark.slow
 SMALL = ChestPhantom(slices=60, size=128, spacing=5.0, pixel=3.0)
 
 
-def of(day: str, folder: Path, less: int = 0) -> list[Dataset]:
+def uid(*parts: object) -> str:
+    """Of no result: those are derived."""
+    return str(generate_uid(entropy_srcs=["earlier", *map(str, parts)]))
+
+
+def of(day: str, folder: Path, less: int = 0) -> Sequence[Dataset]:
     """The phantom on that day, `less` slices of its lungs full of tissue."""
     made = [dcmread(path) for path in SMALL.write(folder)]
     for number, one in enumerate(made):
         one.StudyDate, one.PatientBirthDate = day, "19500101"
-        one.StudyInstanceUID, one.SeriesInstanceUID = derived_uid("earlier", day), derived_uid("earlier", day, "series")
-        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = derived_uid("earlier", day, str(number))
-        one.FrameOfReferenceUID = derived_uid("earlier", day, "frame")
+        one.StudyInstanceUID, one.SeriesInstanceUID = (
+            uid(day),
+            uid(day, "series"),
+        )
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = generate_uid(
+            entropy_srcs=["earlier", day, str(number)]
+        )
+        one.FrameOfReferenceUID = uid(day, "frame")
         if 10 <= number < 10 + less:
             values = one.pixel_array
             one.PixelData = values.clip(40, None).tobytes()
@@ -67,5 +77,5 @@ def test_a_report_says_how_the_lungs_have_changed_since_the_study_that_the_archi
     compared = [[one["value"] for one in segment["compared"]] for segment in found["segments"]]
     assert [before > 0 and change > 0 and percent > 0 for before, change, percent in compared] == [True, True]
     states = {row["study_uid"]: row["state"] for row in trial.rows("SELECT study_uid, state FROM studies")}
-    assert states[derived_uid("earlier", "20250101")] == "archived"
-    assert {one.Modality for one in trial.results(derived_uid("earlier", "20250101"))} == {"CT"}, "no results of it"
+    assert states[uid("20250101")] == "archived"
+    assert {one.Modality for one in trial.results(uid("20250101"))} == {"CT"}, "no results of it"

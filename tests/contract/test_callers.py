@@ -1,6 +1,7 @@
 """Who called: counted once by the index, bounded, and shown with the lines that let in who was refused."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,7 @@ def test_who_came_by_another_certificate_is_let_in_by_that_and_not_by_its_addres
     said = f"calling AE title 'CT1' is not known from 10.1.0.9 with the certificate of CT1 (sha256:{shown})"
     with writing(bench.root / "spool", index=1) as writer:
         writer.refuse_association(Peer("CT1", "NODE", "10.1.0.9"), 1, 1, 3, said)
+        writer.refuse_association(Peer("", "", "10.1.0.8"), None, None, None, "TLS: the peer showed no certificate")
     bench.index()
     file = tmp_path / "node.toml"
     known = '[listener]\nhost = "0.0.0.0"\n[listener.tls]\ncertificate = "n.pem"\nkey = "n.key"\nca = "ca.pem"\n'
@@ -105,6 +107,7 @@ def test_who_came_by_another_certificate_is_let_in_by_that_and_not_by_its_addres
         told = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).output
         assert (f'certificate = "{shown}"' in told) == (certificate == "another")
         assert ("is in the settings: dicom-node reload" in told) == (certificate == shown)
+    assert re.search(r"\(no AE title\) +10\.1\.0\.8 .*TLS: the peer showed no certificate", told)
 
 
 def test_who_was_refused_soon_after_it_was_accepted_is_told_with_the_reason_and_the_lines_that_let_it_in(

@@ -107,6 +107,7 @@ LOOKING = {
     "destinations profiles": "",
     "destinations show": "PACS",
     "disk": "",
+    "commitments list": "",
     "doctor": "",
     "explain": "STUDY",
     "hosts list": "",

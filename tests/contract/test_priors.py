@@ -28,7 +28,7 @@ from tests.support.prior_packages import comparing
 from tests.support.processes import free_port
 from tests.support.scripted import at
 from tests.support.servers import Orthanc
-from tests.support.working import SMALL, FakeChild, events, worker
+from tests.support.working import SMALL, FakeChild, events, job, worker
 
 NOW, BEFORE = replace(SMALL, study="now"), replace(SMALL, study="before")
 TWO_YEARS_BEFORE = replace(SMALL, study="long before")
@@ -124,6 +124,7 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     site.archived(dated(TWO_YEARS_BEFORE, "20240101"))
     site.comes(dated(NOW, "20260101"))
     assert site.models_run().tasks == [], "its time is not over"
+    assert job(site.bench) == ("requested", "waits for an earlier study of the patient to compare with")
     fetcher = site.fetcher()
     fetcher.step()
     site.bench.index()
@@ -137,13 +138,15 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     assert site.bench.chain_holds()
 
 
-def test_an_earlier_study_comes_from_an_orthanc_by_rest_alone(site: Site, orthanc: Orthanc) -> None:
+@pytest.mark.parametrize("kind", ["orthanc", "dicomweb"])
+def test_an_earlier_study_comes_from_an_archive_by_http_alone(site: Site, orthanc: Orthanc, kind: str) -> None:
     for made in (dated(BEFORE, "20250101"), dated(replace(BEFORE, study="else", patient_id="OTHER"), "20250601")):
         paths = phantoms.write(made, site.folder / made[0].StudyInstanceUID)
         orthanc.store(*(path.read_bytes() for path in paths))
-    by_rest = {"kind": "orthanc", "name": "archive by REST", "url": orthanc.rest, "priors": True}
+    url = orthanc.rest if kind == "orthanc" else orthanc.dicomweb
+    by_http = {"kind": kind, "name": "archive by HTTP", "url": url, "priors": True}
     site.comes(dated(NOW, "20260101"))
-    fetcher = site.fetcher(Source.model_validate(by_rest))
+    fetcher = site.fetcher(Source.model_validate(by_http))
     fetcher.step()
     site.bench.index()
     fetcher.step()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import ModalityWorklistInformationFind
 
 from config.peers import Source
 from consumers.steps.ask_worklist import WorklistAsker
@@ -78,7 +78,7 @@ def dcmtk(tmp_path: Path) -> Iterator[Source]:
 def save(dataset: Dataset, path: Path) -> None:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = ModalityWorklistInformationFind
-    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
 

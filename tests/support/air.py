@@ -116,7 +116,13 @@ ROWS = (
         "with growing pauses, for days; what the peer refuses for good is not sent again",
         "tests/acceptance/test_outages.py::test_studies_that_arrive_while_the_archive_is_stopped_come_home_after",
     ),
-    Row("Transport: storage commitment", "no", "not there yet; a C-STORE success is taken for stored", ""),
+    Row(
+        "Transport: storage commitment",
+        "yes",
+        "asked after each delivery; an archive without it is looked into by a query",
+        "tests/contract/test_commitment_orthanc.py::"
+        "test_what_orthanc_keeps_is_committed_and_what_it_lost_is_sent_again",
+    ),
     Row(
         "Security: audit",
         "partly",

@@ -10,6 +10,7 @@ from pydicom import DataElement, Dataset
 from pydicom._uid_dict import UID_dictionary
 
 from config.settings import Listener
+from dicom_node.commitment import PUSH_MODEL
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
@@ -96,6 +97,7 @@ def _services() -> str:
         ("Verification", f"`{VERIFICATION}`", "yes, to test a destination", "yes"),
         (f"all {stored} storage SOP classes of the standard ([annex](#81-sop-classes-received))", "", "no", "yes"),
         *((SOP_CLASSES[uid], f"`{uid}`", "yes", "yes") for uid in written),
+        ("Storage Commitment Push Model", f"`{PUSH_MODEL}`", "yes, after each delivery", "yes"),
         ("Modality Performed Procedure Step", f"`{MODALITY_PERFORMED_PROCEDURE_STEP}`", "no", "yes"),
         ("Instance Availability Notification", f"`{INSTANCE_AVAILABILITY_NOTIFICATION}`", "no", "yes"),
         ("Modality Worklist, FIND", f"`{MODALITY_WORKLIST}`", "yes, of sources with `worklist`", "no"),

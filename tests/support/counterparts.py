@@ -48,6 +48,22 @@ def kafka_jars() -> Path:
     return folder
 
 
+def dimse_modules() -> Path:
+    """The folder of JavaScript modules that has dcmjs-dimse."""
+    found = sorted((ROOT / ".counterparts" / "dimse").glob("[0-9]*/node_modules/dcmjs-dimse"))
+    if not found:
+        missing("dcmjs-dimse", f"{INSTALL} --dimse")
+    return found[-1].parent
+
+
+def dicom_rs(program: str) -> Path:
+    """A program of dicom-rs, which is built where somebody asks for it alone."""
+    found = sorted((ROOT / ".counterparts" / "dicom-rs").glob(f"[0-9]*/bin/{program}"))
+    if not found:
+        pytest.skip(f"{program} of dicom-rs is not built: {INSTALL} --dicom-rs")
+    return found[-1]
+
+
 def compose_program() -> Path:
     """What merges and checks Compose's files as Docker Compose does."""
     found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))

@@ -183,6 +183,11 @@ STATUSES: Mapping[Status, Row] = {
         "no data set came, or an empty one, or no SOP Class UID",
         "a fault of the sender: its log, with the time; `docker compose logs listen` or `journalctl -u dicom-node`",
     ),
+    Status.DATA_SET_MISMATCH: (
+        "by HTTP: the data set is of another SOP class than its file says, or of another study than the address names",
+        _OF_THE_SENDER,
+    ),
+    Status.TRANSFER_SYNTAX_NOT_SUPPORTED: ("by HTTP: its transfer syntax is none of the standard's", _OF_THE_SENDER),
     Status.INVALID_INSTANCE: (
         "its SOP Instance UID is missing, no UID, or longer than 64 characters",
         "a fault of the sender's",

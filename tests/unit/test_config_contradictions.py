@@ -68,6 +68,7 @@ def complaint(**sections: Any) -> str:
             ("bus.user is set", "OAUTHBEARER", "nothing would use it"),
         ),
         ({"destinations": ["A@h:1", "A@g:2"]}, ("two destinations have the same name", "'A'")),
+        ({"sources": ["A@h:1", "A@g:2"]}, ("two sources have the same name", "'A'")),
     ],
 )
 def test_what_cannot_be_together_is_refused_with_both_names(

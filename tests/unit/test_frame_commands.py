@@ -69,6 +69,7 @@ def test_the_list_of_counterparts_names_each_one_and_its_state() -> None:
         "pixelmed",
         "chromium",
         "ohif 3",
+        "dcmjs-dimse 0",
         "kafka 4",
         "compose 2",
         "java",

@@ -160,6 +160,14 @@ def test_each_jar_of_the_broker_and_the_viewers_package_is_under_a_licence_that_
         assert parts(expression) <= MAY_BE_SHIPPED
 
 
+def test_each_part_of_the_peer_in_javascript_has_a_digest_and_a_licence_that_may_be_used() -> None:
+    locked = json.loads((ROOT / "scripts" / "dimse" / "package-lock.json").read_text())["packages"]
+    fetched = {path.removeprefix("node_modules/"): one for path, one in locked.items() if path}
+    assert all(one["integrity"].startswith("sha512-") for one in fetched.values())
+    assert set(fetched) == set(KNOWN["npm_of_tests"])
+    assert all(parts(expression) <= MAY_BE_USED for expression in KNOWN["npm_of_tests"].values())
+
+
 def test_each_shipped_model_is_under_a_licence_that_may_be_shipped_and_says_what_it_was_trained_on() -> None:
     packages = installed(Settings())
     assert len(packages) >= 4

@@ -27,6 +27,7 @@ from domain.states import ProcedureStepState
 from tests.support import procedures
 from tests.support.listening import RunningListener, listening
 from tests.support.procedures import as_bytes, begun, ended, notification
+from tests.support.senders import keep_responses_for_their_request
 
 SERIES = {"1.2.3": ("1.2.3.1", "1.2.3.2")}
 MPPS, IAN = MODALITY_PERFORMED_PROCEDURE_STEP, INSTANCE_AVAILABILITY_NOTIFICATION
@@ -47,16 +48,17 @@ def modality(port: int, syntax: str = ExplicitVRLittleEndian) -> Iterator[Associ
         ae.add_requested_context(sop_class, syntax)
     association = ae.associate("127.0.0.1", port, ae_title="NODE")
     assert association.is_established
+    keep_responses_for_their_request(association)
     yield association
     association.release()
 
 
 def created(association: Association, dataset: Dataset, uid: str | None, sop_class: str = MPPS) -> Dataset:
-    return association.send_n_create(dataset, sop_class, uid)[0]
+    return association.send_n_create(dataset, sop_class, uid)[0]  # type: ignore[no-any-return]
 
 
 def changed(association: Association, dataset: Dataset, uid: str) -> Dataset:
-    return association.send_n_set(dataset, MPPS, uid)[0]
+    return association.send_n_set(dataset, MPPS, uid)[0]  # type: ignore[no-any-return]
 
 
 def only_modality() -> Dataset:

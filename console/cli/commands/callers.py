@@ -22,7 +22,7 @@ app = typer.Typer()
 
 # PS3.8 table 9-21: rejected-permanent, by the service user, calling AE title not recognized; and the called one.
 _UNKNOWN_CALLER, _UNKNOWN_CALLED = "1-1-3", "1-1-7"
-_MANY = "(further callers)"
+_MANY, _NOBODY = "(further callers)", "(no AE title)"
 _SHOWN = re.compile(r"\(sha256:([0-9a-f]{64})\)$")  # of dicom_node.tls.peers
 _TABLE = re.compile(r"^[ \t]*\[\[[ \t]*listener[ \t]*\.[ \t]*callers[ \t]*\]\]", re.MULTILINE)
 _SECTION = re.compile(r"^[ \t]*\[[ \t]*listener[ \t]*\]", re.MULTILINE)
@@ -55,7 +55,9 @@ def _row(one: CallerRecord) -> tuple[object, ...]:
     doubt = "" if _is_refused_at_last(one) else " (or before it was accepted)"
     earlier = f"earlier: {one.reason}" if one.reason else ""
     why = f"{one.reason}{doubt}" if _may_be_refused_at_last(one) else earlier
-    return one.calling_ae or _MANY, one.address, one.accepted, one.refused, _sends(one), moment(last), why
+    # What is no DICOM, and what TLS kept out, has an address and no AE title.
+    named = one.calling_ae or (_NOBODY if one.address else _MANY)
+    return named, one.address, one.accepted, one.refused, _sends(one), moment(last), why
 
 
 def _sends(one: CallerRecord) -> str:
