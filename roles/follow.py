@@ -11,7 +11,7 @@ from dicom_node.orthanc.feed import Follower
 from dicom_node.orthanc.fetching import Fetcher
 from dicom_node.orthanc.line import Rules, Taken
 from dicom_node.orthanc.place import PlaceFile
-from dicom_node.spool import SpoolWriter
+from dicom_node.spool import SpoolUnavailable, SpoolWriter
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, Retryable
 from domain.stopping import loop_until, until_stopped
@@ -34,6 +34,9 @@ def follow(context: Context) -> None:
         for _ in loop_until(context.stop, _LOOK):
             context.health.beat()
         return
+    # What an earlier life of this process said of sources that are followed no more.
+    for figure in (metrics.source_reachable, metrics.source_behind):
+        figure.clear()
     writer = _writer(context)
     try:
         tasks = [_task(context, source, writer) for source in sources]
@@ -95,7 +98,8 @@ class _Reach:
         self._said = 0.0
 
     def failed(self, error: Retryable) -> None:
-        metrics.source_reachable.labels(self._source).set(0)
+        if not isinstance(error, SpoolUnavailable):  # that is our own disk's
+            metrics.source_reachable.labels(self._source).set(0)
         now = time.monotonic()
         if not self._said or now - self._said > _SAY:
             self._said = now

@@ -22,8 +22,8 @@ from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
-#: Index of this door's spool, behind those of as many listener processes as there may be.
-SPOOL = 64
+#: Index of this door's spool, behind those that listener processes may have (`--index`).
+SPOOL = 1000
 GRACE = 10.0  # s that requests have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for a request that is broken off at the node's stop to be answered
 _BACKLOG = 128

@@ -1,19 +1,26 @@
-"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of ten makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
+import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom import Dataset
 from pynetdicom import AE, _config
 
+from dicom_node.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
+from dicom_node.listener.provided import services
+from dicom_node.procedures import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 from dicom_node.spool import Entry, Kind
 from tests.support import dcmjs
-from tests.support.counterparts import data
+from tests.support.counterparts import data, dicom_rs, require_file
 from tests.support.listening import RunningListener, listening, program
+from tests.support.pixelmed import JAR
+from tests.support.procedures import begun, ended
 from tests.support.processes import Process, answers, free_port, wait_for
 from tests.support.senders import keep_responses_for_their_request
 
@@ -37,6 +44,20 @@ def run(*words: str | Path, good: Sequence[int] = (0,)) -> None:
     """Run a sender to its end."""
     done = subprocess.run([*map(str, words)], capture_output=True, timeout=60, check=False)
     assert done.returncode in good, (done.stdout + done.stderr).decode(errors="replace")
+
+
+def by_pixelmed(port: int, files: Sequence[Path]) -> None:
+    """Its sender takes the names of several files from its input, and finds the libraries that it needs beside it."""
+    jars = f"{require_file(JAR)}:{JAR.parent}/*"
+    words = [program("java"), "-Xmx256m", "-cp", jars, "com.pixelmed.network.StorageSOPClassSCU"]
+    command = [*words, "127.0.0.1", str(port), "NODE", "PIXELMED", "-"]
+    subprocess.run(command, input="\n".join(map(str, files)).encode(), check=True, capture_output=True, timeout=120)
+
+
+def reference_to(one: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+    return item
 
 
 def data_set(path: Path) -> bytes:
@@ -73,7 +94,7 @@ def reference(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         receiver.kill()
 
 
-SENDERS = {
+SENDERS: Mapping[str, Callable[[int, Sequence[Path]], None]] = {
     "storescu": lambda port, files: run(program("storescu"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "dcmsend": lambda port, files: run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "gdcmscu": lambda port, files: run(
@@ -81,6 +102,8 @@ SENDERS = {
     ),
     "send_image": lambda port, files: run(program("send_image"), "-q", "-c", "NODE", "127.0.0.1", str(port), *files),
     "odil": lambda port, files: run(program("odil"), "store", "127.0.0.1", str(port), "ODIL", "NODE", *files),
+    "pixelmed": by_pixelmed,
+    "dicom-rs": lambda port, files: run(dicom_rs("dicom-storescu"), f"NODE@127.0.0.1:{port}", *files),
 }
 
 
@@ -107,6 +130,24 @@ def test_dcmjs_dimse_is_answered_and_its_pixels_are_in_the_spool(node: RunningLi
     held = {one.sop_instance: one.data() for one in found if one.kind is Kind.INSTANCE}
     sent = map(pydicom.dcmread, slices)
     assert [one.PixelData in held[one.SOPInstanceUID] for one in sent] == [True] * len(slices)
+
+
+def test_dcmjs_dimse_asks_for_a_commitment_and_tells_a_procedure_step(tmp_path: Path, slices: list[Path]) -> None:
+    wanted = Dataset()
+    wanted.TransactionUID = "1.2.3.4"
+    wanted.ReferencedSOPSequence = list(map(reference_to, map(pydicom.dcmread, slices[:2])))
+    steps = "1.2.3.5"
+    messages = [
+        dcmjs.message("N-ACTION", PUSH_MODEL, PUSH_MODEL_INSTANCE, wanted, 1),
+        dcmjs.message("N-CREATE", MPPS, steps, begun()),
+        dcmjs.message("N-SET", MPPS, steps, ended({"1.2.3.6": ["1.2.3.7"]})),
+    ]
+    file = tmp_path / "messages.json"
+    file.write_text(json.dumps(messages))
+    with listening(tmp_path / "spool", services=services(tmp_path / "spool")) as node:
+        answers = dcmjs.said("say", "127.0.0.1", node.port, "DCMJS", "NODE", file)
+        assert [(one["what"], one.get("status")) for one in answers] == [("N-ACTION", 0), ("N-CREATE", 0), ("N-SET", 0)]
+        assert len([one for one in node.read(Kind.ASSOCIATION_CLOSED) if one.kind is Kind.MESSAGE]) == 3
 
 
 def test_every_transfer_syntax_is_kept_as_received(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:

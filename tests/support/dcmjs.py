@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset
+
 from tests.support.counterparts import dimse_modules, require
 
 _SCRIPTS = Path(__file__).parent / "dimse"
@@ -23,3 +25,17 @@ def said(script: str, *arguments: object, timeout: float = 120) -> list[dict[str
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.stdout, done.stderr
     return [json.loads(one) for one in done.stdout.splitlines()]
+
+
+def message(operation: str, sop_class: str, sop_instance: str, dataset: Dataset, kind: int = 0) -> dict[str, Any]:
+    """A message for the script `say`; `kind` is its action or event type."""
+    about = {"operation": operation, "sopClass": sop_class, "sopInstance": sop_instance, "type": kind}
+    return {**about, "dataset": keyworded(dataset)}
+
+
+def keyworded(dataset: Dataset) -> dict[str, Any]:
+    """A data set as the library takes one: by keywords, sequences as lists."""
+    return {
+        one.keyword: [keyworded(item) for item in one.value] if one.VR == "SQ" else str(one.value or "")
+        for one in dataset
+    }

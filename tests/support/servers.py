@@ -294,6 +294,7 @@ class Orthanc(Server):
             "DicomAlwaysAllowEcho": True,
             "DicomAlwaysAllowStore": True,
             "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowGet": True,
             "UnknownSopClassAccepted": True,
             "DicomModalitiesInDatabase": True,
             "StableAge": 1,
