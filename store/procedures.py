@@ -137,7 +137,7 @@ def unanswered(connection: Connection, study_uids: Collection[str], sources: Col
     return set(connection.execute(_UNANSWERED, asked).scalars())
 
 
-# What is long complete nobody writes results of any more.
+# What is long complete nobody writes results of any more, and of what was fetched to compare with nobody ever does.
 _UNASKED = text(
     """
     SELECT s.id, s.study_uid, image.object_key
@@ -150,6 +150,10 @@ _UNASKED = text(
       AND NOT EXISTS (
           SELECT FROM dicom_node.requested_procedures r
           WHERE r.study_uid = s.study_uid AND (r.object_key <> '' OR r.source = :source)
+      )
+      AND NOT EXISTS (
+          SELECT FROM dicom_node.fetched_studies f
+          WHERE f.study_uid = s.study_uid AND f.until > statement_timestamp()
       )
     ORDER BY s.last_received LIMIT :most
     """

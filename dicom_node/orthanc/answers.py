@@ -8,6 +8,8 @@ from typing import TypeVar
 from dicom_node.outside import words
 from domain.errors import Retryable
 
+T = TypeVar("T")
+
 # What Orthanc calls a resource: the SHA-1 of its identifiers in five groups, so nothing else reaches a path.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(\.\d{1,4})?")
@@ -15,8 +17,6 @@ _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(\.\d{1,4})?")
 _LABELS = (1, 12)
 _LONGEST_WORDS = 100
 _HIGHEST = 1 << 62
-
-T = TypeVar("T")
 
 
 class NotOrthancs(Retryable):

@@ -74,6 +74,21 @@ def test_what_is_not_there_is_waited_for_and_then_said_to_be_missing(bench: Benc
     assert decided(bench) == [("pending", [0, 0, 0x0112])]
 
 
+def test_what_a_lost_host_has_is_not_waited_for_for_ever(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets[:2])
+    ask(bench, of(datasets))
+    bench.as_owner(
+        "UPDATE dicom_node.commitments SET spool = 'lost'", "UPDATE dicom_node.studies SET unsynced = '{lost}'"
+    )
+    bench.pass_time(3600)
+    decide(bench)
+    assert decided(bench) == [("waiting", None)]
+    bench.pass_time(86_400)
+    decide(bench)
+    assert decided(bench) == [("pending", [0x0110, 0x0110, 0x0112])]
+
+
 def test_what_comes_while_it_is_waited_for_is_committed(bench: Bench) -> None:
     datasets = SMALL.datasets()
     ask(bench, of(datasets))

@@ -190,6 +190,16 @@ def test_that_nothing_is_known_is_not_asked_again(bench: Bench, careless: Source
     assert bench.actions().count("worklist asked") == 1
 
 
+def test_of_a_study_that_is_fetched_to_compare_with_nobody_asks(bench: Bench, careless: Source) -> None:
+    arrive(bench)
+    bench.as_owner(
+        "INSERT INTO dicom_node.fetched_studies SELECT study_uid, 'PACS', 'PACS', '::1', id, now(), "
+        "now() + interval '1 hour' FROM dicom_node.studies"
+    )
+    assert asker(bench, careless).step() is None
+    assert kept(bench) == []
+
+
 def test_texts_are_not_kept_where_descriptions_are_not(bench: Bench, careless: Source) -> None:
     arrive(bench)
     asker(bench, careless, descriptions=False).step()
