@@ -10,9 +10,10 @@ from models.checks import read_manifest
 from tests.support.prior_packages import comparing
 
 CT = frozenset({"CT"})
+ANY = Wanted()
 
 
-def uids(candidates: list[Candidate], wanted: Wanted = Wanted()) -> list[str]:
+def uids(candidates: list[Candidate], wanted: Wanted = ANY) -> list[str]:
     return [one.uid for one in earlier(candidates, "this", "20260101", wanted)]
 
 
