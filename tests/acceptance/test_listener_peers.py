@@ -1,4 +1,4 @@
-"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of seven makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
 import subprocess
@@ -14,6 +14,7 @@ from dicom_node.spool import Entry, Kind
 from tests.support import dcmjs
 from tests.support.counterparts import data
 from tests.support.listening import RunningListener, listening, program
+from tests.support.pixelmed import network
 from tests.support.processes import Process, answers, free_port, wait_for
 from tests.support.senders import keep_responses_for_their_request
 
@@ -33,9 +34,9 @@ def slices() -> list[Path]:
     return sorted(data("ct_chest_lidc0001").glob("*.dcm"))[:8]
 
 
-def run(*words: str | Path, good: Sequence[int] = (0,)) -> None:
-    """Run a sender to its end."""
-    done = subprocess.run([*map(str, words)], capture_output=True, timeout=60, check=False)
+def run(*words: str | Path, good: Sequence[int] = (0,), said: str = "") -> None:
+    """Run a sender to its end; `said` is its input."""
+    done = subprocess.run([*map(str, words)], input=said.encode(), capture_output=True, timeout=120, check=False)
     assert done.returncode in good, (done.stdout + done.stderr).decode(errors="replace")
 
 
@@ -81,6 +82,9 @@ SENDERS = {
     ),
     "send_image": lambda port, files: run(program("send_image"), "-q", "-c", "NODE", "127.0.0.1", str(port), *files),
     "odil": lambda port, files: run(program("odil"), "store", "127.0.0.1", str(port), "ODIL", "NODE", *files),
+    "pixelmed": lambda port, files: run(
+        *network("StorageSOPClassSCU"), "127.0.0.1", str(port), "NODE", "PIXELMED", "-", said="\n".join(map(str, files))
+    ),
 }
 
 
@@ -100,7 +104,8 @@ def test_the_spool_holds_what_another_receiver_gets_from_the_same_sender(
 
 def test_dcmjs_dimse_is_answered_and_its_pixels_are_in_the_spool(node: RunningListener, slices: list[Path]) -> None:
     # It encodes anew what it sends, in the first transfer syntax that is accepted, which differs between receivers.
-    answers = dcmjs.said("send", "127.0.0.1", node.port, "DCMJS", "NODE", *slices)
+    stores = [{"operation": "C-STORE", "file": str(one)} for one in slices]
+    answers = dcmjs.ask(node.port, {"operation": "C-ECHO"}, *stores)
     assert [one.get("status") for one in answers] == [0] * (1 + len(slices)), answers
     found = node.read(Kind.ASSOCIATION_CLOSED)
     assert found[-1].details["how"] == "released"
@@ -142,11 +147,14 @@ def test_segmentations_reports_and_slides_are_stored(node: RunningListener) -> N
         ("echoscu", "-aec", "NODE", "127.0.0.1", "{port}"),
         ("gdcmscu", "--echo", "--call", "NODE", "127.0.0.1", "{port}"),
         ("odil", "echo", "127.0.0.1", "{port}", "ODIL", "NODE"),
+        ("dicom_echo", "-c", "NODE", "127.0.0.1", "{port}"),
+        ("java", "VerificationSOPClassSCU", "127.0.0.1", "{port}", "NODE", "PIXELMED", "NONSECURE"),
     ],
 )
 def test_echoes_are_answered(node: RunningListener, words: tuple[str, ...]) -> None:
-    name, *rest = words
-    run(program(name), *(word.format(port=node.port) for word in rest), good=(0, _GDCM_ABORTS))
+    name, *rest = (word.format(port=node.port) for word in words)
+    start = [program(name)] if name != "java" else network(rest.pop(0))
+    run(*start, *rest, good=(0, _GDCM_ABORTS))
     assert node.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "released"
 
 
