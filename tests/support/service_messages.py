@@ -14,11 +14,11 @@ from dicom_node.commitment import (
 )
 from dicom_node.dimse import Operation
 from dicom_node.dimse import encode_request as encode_command
-from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION as IAN
-from dicom_node.procedures import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
+from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
 from tests.support.listening import CT, EXPLICIT, IMPLICIT
 from tests.support.procedures import as_bytes, begun, ended, notification
 
+MPPS, IAN = MODALITY_PERFORMED_PROCEDURE_STEP, INSTANCE_AVAILABILITY_NOTIFICATION
 STEP = "1.2.840.1"  # the procedure step that an N-SET changes
 _SERIES = {"1.2.3": ("1.2.3.1", "1.2.3.2")}
 _KEPT, _LOST = Reference(CT, "1.2.3.1"), Reference(CT, "1.2.3.2")
