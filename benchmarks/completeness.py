@@ -7,8 +7,8 @@ silence alone make of the same sendings is worked out beside it. Then a node as 
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -40,9 +40,23 @@ to on the same sendings (five seconds of silence; a study or a series that was s
 same for eleven minutes; 900 s for a study). None of these rules tells that images are missing."""
 _BY_THE_CLOCK = """A node as `dicom-node up` starts it, without models, is sent {studies} studies of {slices} images of
 128x128 one after the other, over an association each. Seconds from the last C-STORE response until the database says
-that the study is complete. By counts it is so while the association is still open."""
+that the study is complete, and how many of them are behind the last that the index committed of it. By counts it is so
+while the association is still open."""
 _STUDIES, _SLICES = 10, 60
-_STATE = "SELECT state FROM dicom_node.studies WHERE study_uid = %s"
+_STATE = """
+    SELECT s.state, extract(epoch FROM s.since - greatest(s.last_received, max(a.closed_at)))
+    FROM dicom_node.studies s JOIN dicom_node.study_associations sa ON sa.study_id = s.id
+    JOIN dicom_node.associations a ON a.id = sa.association_id WHERE s.study_uid = %s GROUP BY s.id
+"""
+_Row = tuple[str, float]
+
+
+@dataclass(frozen=True)
+class _Waited:
+    """Seconds behind the last response, and those of them behind the last that the index committed of the study."""
+
+    whole: float
+    decided: float
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -106,11 +120,16 @@ def _clocked(folder: Path, studies: int) -> str:
         f"known sender, no number ({POLICY.grace:g} s of grace in it)": known,
         f"unknown sender, no number ({POLICY.default:g} s of silence in it)": unknown,
     }
-    cells = [[name, table.seconds(median(waits)), table.seconds(max(waits))] for name, waits in rows.items()]
-    return table.table(["study", "median", "longest"], cells)
+    cells = [[name, *_seconds(waits)] for name, waits in rows.items()]
+    return table.table(["study", "median", "longest", "behind the index, median", "longest"], cells)
 
 
-def _wait(node: Node, connection: "psycopg.Connection[tuple[str]]", name: str, counts: bool = False) -> float:
+def _seconds(waits: Sequence[_Waited]) -> Iterator[str]:
+    for each in ([one.whole for one in waits], [one.decided for one in waits]):
+        yield from (table.seconds(median(each)), table.seconds(max(each)))
+
+
+def _wait(node: Node, connection: "psycopg.Connection[_Row]", name: str, counts: bool = False) -> _Waited:
     """From the last response of the sender until the study is complete."""
     datasets = replace(Phantom(slices=_SLICES), study=name).datasets()
     for one in datasets if counts else []:
@@ -121,15 +140,14 @@ def _wait(node: Node, connection: "psycopg.Connection[tuple[str]]", name: str, c
         if number == len(datasets):
             last = time.monotonic()
             if counts:
-                return _complete(connection, uid) - last  # the line is still open
-    return _complete(connection, uid) - last
+                return _complete(connection, uid, last)  # the line is still open
+    return _complete(connection, uid, last)
 
 
-def _complete(connection: "psycopg.Connection[tuple[str]]", uid: str) -> float:
-    ends = time.monotonic() + 120
-    while time.monotonic() < ends:
+def _complete(connection: "psycopg.Connection[_Row]", uid: str, last: float) -> _Waited:
+    while time.monotonic() < last + 120:
         row = connection.execute(_STATE, (uid,)).fetchone()
         if row and row[0] == "complete":
-            return time.monotonic()
+            return _Waited(time.monotonic() - last, float(row[1]))
         time.sleep(0.002)
     raise TimeoutError("the study did not complete")

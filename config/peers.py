@@ -141,7 +141,9 @@ class Source(Peer):
 
     counts: Flag = Field(True, description="ask it how many images a study has, to know when all have come")
     priors: Flag = Field(False, description="ask it for earlier studies, for packages that compare with them")
-    worklist: Flag = Field(False, description="of kind dicom: ask its worklist for the order of a study")
+    worklist: Annotated[Flag, _only_of("dicom")] = Field(
+        False, description="of kind dicom: ask its worklist for the order of a study"
+    )
     changes: Annotated[Flag, _only_of("orthanc")] = Field(
         False, description="of kind orthanc: follow its changes, and take what is new there"
     )

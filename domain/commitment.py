@@ -119,14 +119,18 @@ class Held:
     doubted: bool
 
 
-def judged(asked_class: str, held: Held, *, final: bool) -> FailureReason | None:
-    """What is said of one instance; None while that waits for what may be on its way, unless it is `final`."""
+def judged(asked_class: str, held: Held, *, all_came: bool, is_old: bool) -> FailureReason | None:
+    """What is said of one instance; None while that is still to be found out.
+
+    What is not there may be on its way until `all_came`; what is not synced will be, unless its host is lost, which is
+    so where the question `is_old`.
+    """
     if held.doubted:
         return FailureReason.PROCESSING_FAILURE
     if not held.sop_class:
-        return FailureReason.NO_SUCH_INSTANCE if final else None
+        return FailureReason.NO_SUCH_INSTANCE if all_came else None
     if held.sop_class != asked_class:
         return FailureReason.CLASS_INSTANCE_CONFLICT
     if not held.synced:
-        return FailureReason.PROCESSING_FAILURE if final else None
+        return FailureReason.PROCESSING_FAILURE if is_old else None
     return FailureReason.COMMITTED

@@ -23,6 +23,7 @@ _PAUSES = 2.0
 _UNKNOWN = "how its sender sends is not known yet"
 _NOT_RELEASED = "not all of its associations were released"
 _OPENING = "its sender has another association open"
+_IN_PROGRESS = "a procedure step of it is in progress"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class StudyFacts:
     `released` says that every association that brought something was released by its sender, `opening` that one of its
     senders has an association open that brought nothing yet. `known` says that so many studies of all its senders were
     seen that one can tell how they send; `pause` is the longest that one of them lately made between associations of
-    one study (s).
+    one study (s). `in_progress` says that its modality told of a procedure step that has not ended: more is to come.
     """
 
     silence: float
@@ -67,13 +68,15 @@ class StudyFacts:
     opening: bool = False
     known: bool = False
     pause: float = 0.0
+    in_progress: bool = False
 
 
 @dataclass(frozen=True)
 class SettlePolicy:
     """How long silence must last, in seconds; the longest of a study's modalities decides.
 
-    `hold` is how long it must last for a study that is held: senders exist that never close an association. No pause of
+    `hold` is how long it must last for a study that is held: senders exist that never close an association, and
+    modalities that never end a procedure step. No pause of
     a sender is waited for longer than that. `grace` is enough where geometry and a known sender say that all is there;
     `missing` is how long what is expected is waited for.
     """
@@ -197,7 +200,7 @@ def _laid_out(facts: StudyFacts, policy: SettlePolicy) -> _Evidence | None:
 def _silent(facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
     """The last resort: nothing of it came for long enough."""
     after = policy.bridging(facts.pause, policy.seconds(facts.modalities))
-    if facts.held:
+    if facts.held or facts.in_progress:
         after = max(after, policy.hold)
     if short := shortfall(facts):
         after = max(after, policy.missing)
@@ -223,6 +226,8 @@ def _doubt(facts: StudyFacts) -> str:
     """Why it is not enough that no slice is missing, as far as that is known without a look at any; empty if it is."""
     if not facts.released and not facts.held:
         return _NOT_RELEASED
+    if facts.in_progress:
+        return _IN_PROGRESS
     if not facts.known:
         return _UNKNOWN
     if facts.opening:

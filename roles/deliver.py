@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from config import metrics, retries
 from config.settings import Settings
@@ -12,8 +12,8 @@ from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.reachability import Reachability
-from consumers.steps.commit import RequestTo, RequestToNobody
-from consumers.steps.deliver import DeliveryTo, DeliveryToNobody
+from consumers.steps.commit import RequestTo, RequestToNobody, Said
+from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.deliver_note import NotesTo, NotesToNobody
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
@@ -24,12 +24,12 @@ from domain.stopping import until_stopped
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
-from store.commitment_requests import REQUESTS
+from store.commitment_requests import REQUESTS, CommitmentRequest
 from store.commitments import COMMITMENTS, COMMITMENTS_CHANNEL
-from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL
+from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL, Delivery
 from store.holders import Holder, Life
 from store.leases import Backlog
-from store.rejections import REJECTIONS
+from store.rejections import REJECTIONS, Rejection
 
 # Seconds that a delivery stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -39,7 +39,15 @@ _GRACE = 3.0
 _FIGURES = 1.0
 
 
-_Loops = Sequence[LeasedLoop[Any, Any]]
+class _Loop(Protocol):
+    """A share of one kind of leased work, whatever it is about."""
+
+    def step(self) -> bool: ...
+
+    def seconds_until_due(self) -> float | None: ...
+
+
+_Loops = Sequence[_Loop]
 
 
 def deliver(context: Context) -> None:
@@ -111,8 +119,8 @@ def _to(context: Context, destination: ProfiledDestination, life: Life, reachabi
     work = DeliveryTo(context.ledger, objects, destination, aet, policy, timeout, reachability=reachability)
     holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
     return lambda alive: (
-        LeasedLoop(context.ledger, notes, holder, _LEASE, alive, context.stop),
-        LeasedLoop(context.ledger, work, holder, _LEASE, alive, context.stop),
+        LeasedLoop[Rejection, int](context.ledger, notes, holder, _LEASE, alive, context.stop),
+        LeasedLoop[Delivery, Sent](context.ledger, work, holder, _LEASE, alive, context.stop),
     )
 
 
@@ -124,7 +132,9 @@ def _asking(context: Context, destination: ProfiledDestination, life: Life) -> _
         context.database, context.objects, destination, aet, policy, delivery.timeout, delivery.report_after
     )
     holder = Holder(f"{holder_name('deliver', context)} asks {destination.name}", life)
-    return lambda alive: (LeasedLoop(context.ledger, asks, holder, _LEASE, alive, context.stop),)
+    return lambda alive: (
+        LeasedLoop[CommitmentRequest, Said](context.ledger, asks, holder, _LEASE, alive, context.stop),
+    )
 
 
 def _reporting(context: Context, life: Life) -> _MakeLoops:

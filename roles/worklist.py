@@ -20,7 +20,7 @@ from store.index import STUDIES_CHANNEL
 
 def worklists(settings: Settings) -> list[Source]:
     """The sources that have one."""
-    return [one for one in settings.sources if one.worklist and one.kind == "dicom"]
+    return [one for one in settings.sources if one.worklist]
 
 
 def any_asks(packages: Iterable[Package], rules: Iterable[Rule] | None) -> bool:

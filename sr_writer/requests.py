@@ -100,7 +100,7 @@ def _with_number(item: Dataset, image: Dataset) -> Dataset:
     if not text_of(item, _ACCESSION):
         for tag in (_ACCESSION, _ISSUER):
             if tag in image:
-                item[tag] = image.get_item(tag, keep_deferred=True)  # type: ignore[assignment]
+                item[tag] = image.get_item(tag, keep_deferred=True)
     return item
 
 

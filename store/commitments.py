@@ -17,6 +17,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     text,
     tuple_,
@@ -51,6 +52,8 @@ COMMITMENTS = LeaseTable(
 
 _OPEN = (CommitmentState.WAITING, CommitmentState.PENDING, CommitmentState.SENDING)
 _OVER = (CommitmentState.REPORTED, CommitmentState.UNREPORTED)
+# A host that did not get round to it for so long is taken for lost.
+_IS_OLD = commitments.c.wait_until < NOW - timedelta(days=1)
 # Rows of one look: what waits longest is looked at first.
 _MOST = 100
 
@@ -84,6 +87,7 @@ class Commitment:
     reasons: Sequence[int] | None
     asked_at: datetime
     is_late: bool  # what is not there by now is not waited for any more
+    is_old: bool  # whatever host has what it lacks is lost
     is_alone: bool  # the association on which it was asked has ended
     state: CommitmentState
     reason: str
@@ -156,12 +160,21 @@ def _ask_again(connection: Connection, commitment: uuid.UUID, asked: Asked, wait
     )
 
 
-def waiting(connection: Connection, spool: str) -> list[Commitment]:
-    """What is to be decided beside the spool of this identity, the oldest first, locked."""
-    its = and_(commitments.c.spool == spool, commitments.c.state == CommitmentState.WAITING)
-    first = select(commitments.c.id).where(its).order_by(commitments.c.asked_at).limit(_MOST)
-    query = locked_in_order(_COMMITMENT.where(commitments.c.id.in_(first)), commitments)
-    return [_commitment(row) for row in connection.execute(query)]
+def waiting(connection: Connection, spool: str) -> list[uuid.UUID]:
+    """What is to be decided beside the spool of this identity, the oldest first.
+
+    What is old and beside a spool whose index does not decide it is anybody's: that host is lost.
+    """
+    its = or_(commitments.c.spool == spool, _IS_OLD)
+    first = select(commitments.c.id).where(commitments.c.state == CommitmentState.WAITING, its)
+    return list(connection.scalars(first.order_by(commitments.c.asked_at).limit(_MOST)))
+
+
+def lock_waiting(connection: Connection, commitment: uuid.UUID) -> Commitment | None:
+    """The question, locked; None where it was decided meanwhile."""
+    its = and_(commitments.c.id == commitment, commitments.c.state == CommitmentState.WAITING)
+    row = connection.execute(locked_in_order(_COMMITMENT.where(its), commitments)).one_or_none()
+    return _commitment(row) if row else None
 
 
 def is_in_use(connection: Connection, one: Commitment) -> bool:
@@ -204,10 +217,13 @@ def held(connection: Connection, sop_uids: Collection[str]) -> dict[str, Held]:
     return {row.uid: Held(row.sop_class or "", row.synced, row.doubted) for row in found}
 
 
-def decide(connection: Connection, commitment: uuid.UUID, reasons: Sequence[int], alone: float) -> None:
-    """Keep what is said of each instance; for `alone` s the report is for whoever has an association with the peer."""
-    event = CommitmentEvent.DECIDE
-    COMMITMENTS.move(connection, commitment, event, reason="waits to be reported", delay=alone, reasons=list(reasons))
+def decide(connection: Connection, commitment: uuid.UUID, reasons: Sequence[int], alone: float, spool: str) -> None:
+    """Keep what is said of each instance; for `alone` s the report is for whoever has an association with the peer.
+
+    It is offered beside `spool`.
+    """
+    reason, event = "waits to be reported", CommitmentEvent.DECIDE
+    COMMITMENTS.move(connection, commitment, event, reason=reason, delay=alone, reasons=list(reasons), spool=spool)
 
 
 def told(connection: Connection, commitment: uuid.UUID, on: str) -> Commitment | None:
@@ -235,6 +251,7 @@ _COMMITMENT = select(
     commitments,
     func.coalesce(NOW - commitments.c.first_attempt, timedelta()).label("age"),
     (commitments.c.wait_until < NOW).label("is_late"),
+    _IS_OLD.label("is_old"),
     exists(associations.c.id)
     .where(associations.c.id == commitments.c.association_id, associations.c.closed_at.is_not(None))
     .correlate(commitments)

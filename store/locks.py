@@ -4,7 +4,7 @@ A transaction locks, of what it needs, in this order; a table's rows in the orde
 
 1. the event that it handles (inbox), or the dead letter that it replays
 2. jobs
-3. deliveries, then rejection notes
+3. deliveries, then rejection notes; what is asked about a delivery before it: while that is asked nobody sends it
 4. studies
 5. what hangs on a locked study: its conflicts, instances, series, the objects of its deliveries, its impressions
 6. rows that belong to no study: what destinations answered, packages that are known

@@ -1,5 +1,6 @@
 """Requests for earlier studies, and the studies that come by them."""
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,7 @@ from store.columns import SCHEMA
 from store.leases import NOW
 from store.locks import locked
 from store.prior_tables import fetched_studies, prior_requests
+from store.routing import WAITS_FOR_A_WORKER
 from store.tables import (
     associations,
     instances,
@@ -40,6 +42,7 @@ from store.tables import (
 
 # s after the deadline of a request, and around a clock of another host, in which what comes is still of it.
 _LATE = 120.0
+_WAITS = "waits for an earlier study of the patient to compare with"
 # Between a request and the jobs that wait for it, in one transaction.
 _A_MOMENT = timedelta(seconds=5)
 
@@ -100,6 +103,11 @@ def ask(connection: Connection, study: StudyId, wanted: Mapping[str, Wanted], se
     made = upsert(prior_requests).values(study_id=study, **row)
     connection.execute(made.on_conflict_do_update(index_elements=["study_id"], set_=row))
     return seconds
+
+
+def let_wait(connection: Connection, job: uuid.UUID) -> None:
+    """Say what a job waits for that was requested now."""
+    connection.execute(update(jobs).where(jobs.c.id == job).values(reason=_WAITS))
 
 
 def claim(connection: Connection, owner: str) -> PriorRequest | None:
@@ -165,7 +173,9 @@ def answer(connection: Connection, study: StudyId, earlier: Mapping[str, Earlier
     waits = and_(jobs.c.study_id == study, asked, jobs.c.state == JobState.REQUESTED)
     until = select(prior_requests.c.until + _A_MOMENT).where(prior_requests.c.study_id == study).scalar_subquery()
     connection.execute(
-        update(jobs).where(waits, jobs.c.not_before > NOW, jobs.c.not_before <= until).values(not_before=NOW)
+        update(jobs)
+        .where(waits, jobs.c.not_before > NOW, jobs.c.not_before <= until)
+        .values(not_before=NOW, reason=WAITS_FOR_A_WORKER)
     )
     told = {model: one.to_json() for model, one in earlier.items()}
     row = {"state": RequestState.ANSWERED, "reason": reason, "earlier": told, "owner": None}

@@ -79,8 +79,12 @@ def keep_step(connection: Connection, one: Step) -> None:
     """Have the step as `one` says it; that it has ended is of this moment, where it had not."""
     ended = None if one.state is ProcedureStepState.IN_PROGRESS else NOW
     performed = None if one.performed is None else {uid: list(uids) for uid, uids in one.performed.series.items()}
-    values = {"state": one.state, "performed": performed, "object_key": one.object_key}
-    values["study_uids"] = sorted(one.study_uids)
+    values = {
+        "study_uids": sorted(one.study_uids),
+        "state": one.state,
+        "performed": performed,
+        "object_key": one.object_key,
+    }
     new = upsert(procedure_steps).values(sop_uid=one.sop_uid, begun_at=NOW, ended_at=ended, **values)
     kept = new.on_conflict_do_update(
         index_elements=["sop_uid"], set_={**values, "ended_at": func.coalesce(_STEPS.ended_at, ended)}
@@ -133,7 +137,7 @@ def unanswered(connection: Connection, study_uids: Collection[str], sources: Col
     return set(connection.execute(_UNANSWERED, asked).scalars())
 
 
-# What is long complete nobody writes results of any more.
+# What is long complete nobody writes results of any more, and of what was fetched to compare with nobody ever does.
 _UNASKED = text(
     """
     SELECT s.id, s.study_uid, image.object_key
@@ -146,6 +150,10 @@ _UNASKED = text(
       AND NOT EXISTS (
           SELECT FROM dicom_node.requested_procedures r
           WHERE r.study_uid = s.study_uid AND (r.object_key <> '' OR r.source = :source)
+      )
+      AND NOT EXISTS (
+          SELECT FROM dicom_node.fetched_studies f
+          WHERE f.study_uid = s.study_uid AND f.until > statement_timestamp()
       )
     ORDER BY s.last_received LIMIT :most
     """

@@ -245,6 +245,7 @@ ASSEMBLE = Part(
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
         *_REQUESTED,
+        _read(procedure_steps, "study_uids", "state"),
         *_read_all(prior_requests, fetched_studies),
         _add(prior_requests),
         _change(prior_requests, *(name for name in _all(prior_requests) if name != "study_id")),

@@ -58,6 +58,8 @@ _OPEN = text(
                    WHERE brought.study_id = s.id AND idle.closed_at IS NULL AND NOT EXISTS (
                        SELECT FROM dicom_node.study_associations its WHERE its.association_id = idle.id
                    )) AS opening,
+           EXISTS (SELECT FROM dicom_node.procedure_steps p
+                   WHERE p.study_uids @> ARRAY[s.study_uid] AND p.state = 'IN PROGRESS') AS in_progress,
            extract(epoch FROM statement_timestamp() - greatest(s.last_received, max(a.closed_at))) AS silent
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
@@ -112,7 +114,8 @@ class OpenStudy(StudyRow):
     work it is, as in `sender_of`; `turn` is when it is its turn, where it would be complete and waits for others.
 
     `reason` is what its row says. `expected` says that somebody said what is to come, `released` that all associations
-    that brought something were released, `opening` that one of its senders has one open that brought nothing yet.
+    that brought something were released, `opening` that one of its senders has one open that brought nothing yet,
+    `in_progress` that a procedure step of it has not ended.
     `seen` is how many studies were seen of the least known of its senders, `pause` the longest that one of them lately
     made (s). `silent` is how long the last event is ago by the database's clock (s), which may have been set meanwhile.
     """
@@ -127,6 +130,7 @@ class OpenStudy(StudyRow):
     expected: bool
     released: bool
     opening: bool
+    in_progress: bool
     seen: int
     pause: float
     silent: float
@@ -459,6 +463,7 @@ def _open_study(row: Row[*tuple[object, ...]]) -> OpenStudy:
         row.expected,
         row.released,
         row.opening,
+        row.in_progress,
         row.seen,
         row.pause,
         max(0.0, float(row.silent)),

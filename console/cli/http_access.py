@@ -25,9 +25,9 @@ Ca = Annotated[
 
 Tls = Annotated[bool, typer.Option("--tls", help="Speak DICOM TLS; --ca, --cert and --user do so by themselves.")]
 Certificate = Annotated[
-    Path | None, typer.Option("--cert", metavar="FILE", help="By TLS: our certificate (PEM), with its --key.")
+    Path | None, typer.Option("--cert", metavar="FILE", help="By TLS or HTTPS: our certificate (PEM), with its --key.")
 ]
-Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="By TLS: the key of --cert (PEM).")]
+Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="The key of --cert (PEM).")]
 
 
 def with_access(
@@ -44,10 +44,10 @@ def with_access(
     """`peer` with what the command line gives of these; raises BadParameter for what does not go together."""
     given = {"user": user, "password_file": password_file, "token_file": token_file, "ca": ca}
     ours = {"tls": tls or None, "certificate": certificate, "key": key}
-    of_dicom = {name: value for name, value in ours.items() if value is not None}
-    if peer.url and of_dicom:
-        raise typer.BadParameter(f"--tls, --cert and --key are of use to a DICOM peer alone, not to {peer.address}")
+    of_tls = {name: value for name, value in ours.items() if value is not None}
+    if peer.url and tls:
+        raise typer.BadParameter(f"--tls is of use to a DICOM peer alone: what {peer.address} speaks it says itself")
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--cert and --key belong together")
-    asked = of_dicom | {name: value for name, value in given.items() if value is not None}
+    asked = of_tls | {name: value for name, value in given.items() if value is not None}
     return peer.model_copy(update={**asked, "tls": bool(asked) and not peer.url})

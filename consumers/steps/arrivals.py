@@ -117,6 +117,7 @@ class Arrivals:
             expected=tuple(said.get("", ())),
             released=study.released,
             opening=study.opening,
+            in_progress=study.in_progress,
             known=study.seen >= KNOWN,
             pause=study.pause,
         )

@@ -7,6 +7,8 @@ An archive that still receives the study itself says each time a larger number, 
 answer is wanted twice, some seconds apart.
 """
 
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,16 +22,20 @@ from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
 from domain.ids import StudyId
 from store import expectations, priors, studies
+from store.database import is_for_data
 from store.expectations import Said
 from store.index import STUDIES_CHANNEL
 from store.studies import OpenStudy
+
+_log = logging.getLogger(__name__)
 
 # s of silence before an archive is asked, and between two questions about a study.
 _SILENT, _BETWEEN = 1.0, 2.0
 _MOST_QUESTIONS = 20  # about a study that does not come to rest
 _QUESTION = 10.0  # s that one may take: a study waits for no archive, and others wait behind the question
 _AT_ONCE = 16  # questions of one turn
-_LOOK = 0.5
+# s between two looks at all that is open, and of the time at most that they take.
+_LOOK, _SHARE = 0.5, 0.05
 
 
 @dataclass
@@ -58,25 +64,31 @@ class CountAsker:
     def __post_init__(self) -> None:
         self._archives = Archives(self.archives, self.clock, "counts")
         self._asked: dict[StudyId, _Asked] = {}
+        self._next_look = -math.inf
 
-    def step(self) -> float | None:
-        """Ask about what has become silent; in how many seconds to look again, None where nothing is open.
+    def step(self) -> float:
+        """Ask about what has become silent; in how many seconds to look again.
 
         Raises Unavailable where the database does not answer; an archive that does not costs nobody anything.
         """
+        begun = self.clock.monotonic()
+        if begun < self._next_look:
+            return self._next_look - begun
         with self.ledger.database.transaction() as connection:
             found = studies.open_studies(connection)
             ids = [study.id for study in found]
             senders = studies.senders(connection, ids) if ids else {}
             fetched = priors.only_fetched(connection, ids) if ids else set()
         self._asked = {one.id: self._of(one) for one in found}
+        looked = self.clock.monotonic()
+        self._next_look = looked + max(_LOOK, (looked - begun) * (1 / _SHARE - 1))
         asked = 0
         for study in found:
             source = _sent_by(senders.get(study.id, ()), self._archives.asked())
             if source and study.id not in fetched and self._is_due(study) and asked < _AT_ONCE:
                 self._ask(study, source)
                 asked += 1
-        return _LOOK if found else None
+        return max(0.0, self._next_look - self.clock.monotonic())
 
     def _of(self, study: OpenStudy) -> _Asked:
         known = self._asked.get(study.id)
@@ -94,6 +106,11 @@ class CountAsker:
         except Retryable as error:
             self._archives.leave(source, error)
             counts = None
+        except Exception as error:  # what one study, or one archive, brings this to costs no other
+            if not is_for_data(error):
+                raise
+            _log.error("an archive's counts cannot be read", exc_info=error, extra={"study": study.id})
+            counts, asked.known = None, True
         same = counts is not None and counts == asked.counts
         asked.times, asked.at, asked.counts = asked.times + 1, self.clock.monotonic(), counts
         if same and counts is not None and counts.instances:

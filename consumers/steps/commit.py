@@ -17,7 +17,8 @@ from consumers.steps import stuck
 from consumers.steps.commitment import told_of
 from dicom_node.commitment import CommitmentRequest as Question
 from dicom_node.commitment import Reference
-from dicom_node.scu.commitment import TakesNoCommitment, ask
+from dicom_node.dimse import Status
+from dicom_node.scu.commitment import Taken, TakesNoCommitment, ask
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.kinds import holds
 from dicom_node.scu.store import Outgoing
@@ -44,6 +45,8 @@ _LONGEST = 3600.0  # s
 SHORTLY = 5.0
 # Times that what an archive lacks is sent again.
 MOST_ROUNDS = 3
+# Questions that an archive did not take, after which it is looked into as well.
+_IN_VAIN = 3
 # Failure Reasons of what may be otherwise when it is asked anew; nothing that is sent again changes them.
 _PASS = {FailureReason.DUPLICATE_TRANSACTION, FailureReason.RESOURCE_LIMITATION}
 # Those that the same object will get again.
@@ -262,29 +265,27 @@ class RequestTo(_Requests):
             return Retryable(str(error))
 
     def _asked(self, item: CommitmentRequest, objects: Sequence[Result]) -> Said | NodeError:
-        if self._destination.destination.kind != "dicom" or self._takes_none():
+        peer = self._destination.destination
+        if peer.kind != "dicom" or self._takes_none():
             return self._looked_for(objects)
         references = tuple(Reference(one.sop_class, one.sop_uid) for one in objects)
         question = Question(transaction_uid(item), references)
-        peer = self._destination.destination
         try:
             taken = ask(peer, self._our_aet, question, self._timeout, self._shortly)
         except TakesNoCommitment:
-            self._note(commits=False)
-            return self._looked_for(objects)
-        if taken.status in _NEVER:
-            self._note(commits=False)
+            taken = Taken(Status.SOP_CLASS_NOT_SUPPORTED)
+        commits = taken.status not in _NEVER
+        self._note(commits=commits)
+        if not commits:
             return self._looked_for(objects)
         if taken.status != SUCCESS:
-            return Retryable(f"the destination did not take the question: {described(taken.status)}")
-        self._note(commits=True)
-        known = {*item.transactions, question.transaction}
-        for report in taken.reports:
-            if report.transaction in known:
-                failed = {one.sop_instance: reason for one, reason in report.failed}
-                committed = [one.sop_instance for one in report.committed]
-                return judged({"committed": committed, "failed": failed}, objects)
-        return Waits()
+            return self._not_taken(item, taken.status, objects)
+        return _reported(taken, {*item.transactions, question.transaction}, objects)
+
+    def _not_taken(self, item: CommitmentRequest, status: int, objects: Sequence[Result]) -> Said | NodeError:
+        if item.attempts >= _IN_VAIN and isinstance(said := self._looked_for(objects), Kept):
+            return said
+        return Retryable(f"the destination did not take the question: {described(status)}")
 
     def _looked_for(self, objects: Sequence[Result]) -> Said:
         sent = [self._sent(one) for one in objects]
@@ -328,6 +329,15 @@ class RequestToNobody(_Requests):
 def transaction_uid(item: CommitmentRequest) -> str:
     """Of this attempt's question: derived, so that it stands in the row before it goes out."""
     return derived_uid("commitment", str(item.id), str(item.rounds), str(item.attempts))
+
+
+def _reported(taken: Taken, known: Collection[str], objects: Sequence[Result]) -> Said | NodeError:
+    """What was reported on the association of the question, of that or an earlier one."""
+    for report in taken.reports:
+        if report.transaction in known:
+            failed = {one.sop_instance: reason for one, reason in report.failed}
+            return judged({"committed": [one.sop_instance for one in report.committed], "failed": failed}, objects)
+    return Waits()
 
 
 def judged(report: JsonObject, objects: Sequence[Result]) -> Said | NodeError:

@@ -6,6 +6,7 @@ is known what is still on its way, and there the listener reads what it may tell
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 
 from audit.trail import Action, Ledger, Transaction
@@ -13,8 +14,10 @@ from consumers.steps.commitment import told_of
 from dicom_node.commitment import CommitmentReport, Reference
 from dicom_node.offers import Offers
 from domain.commitment import FailureReason, Held, judged
+from domain.errors import Retryable
 from store import commitments
 from store.commitments import Commitment
+from store.database import Connection
 
 _log = logging.getLogger(__name__)
 
@@ -46,26 +49,28 @@ class Decider:
         self._had_some = has_some
 
     def _decide_all(self, oldest: int | None) -> None:
-        with self._ledger.transaction() as transaction:
-            for one in commitments.waiting(transaction.connection, self._spool):
-                self._decide(transaction, one, oldest)
+        with self._ledger.database.transaction() as connection:
+            waiting = commitments.waiting(connection, self._spool)
+        for one in waiting:
+            try:
+                with self._ledger.transaction() as transaction:
+                    self._decide(transaction, one, oldest)
+            except Retryable:
+                raise
+            except Exception:
+                # The bulkhead: whatever a question brings this to, the next one is decided.
+                _log.exception("a question of storage commitment was not decided")
         with self._ledger.database.transaction() as connection:
             undelivered = commitments.undelivered(connection, self._spool)
         self._offer(undelivered)
 
-    def _decide(self, transaction: Transaction, one: Commitment, oldest: int | None) -> None:
+    def _decide(self, transaction: Transaction, waits: uuid.UUID, oldest: int | None) -> None:
         connection = transaction.connection
-        if commitments.is_in_use(connection, one):
-            reasons: list[FailureReason] = [FailureReason.DUPLICATE_TRANSACTION] * len(one.sop_instances)
-        else:
-            held = commitments.held(connection, one.sop_instances)
-            # What was acknowledged before the question is in the index by now, or in a spool that is behind.
-            is_final = one.is_late and not self._is_behind(one, oldest)
-            found = [judged(asked, held.get(uid, _NOTHING), final=is_final) for asked, uid in one.references]
-            reasons = [reason for reason in found if reason is not None]
-            if len(reasons) < len(found):
-                return
-        commitments.decide(connection, one.id, reasons, 0.0 if one.is_alone else ALONE)
+        one = commitments.lock_waiting(connection, waits)
+        reasons = self._reasons(connection, one, oldest) if one is not None else None
+        if one is None or reasons is None:
+            return
+        commitments.decide(connection, one.id, reasons, 0.0 if one.is_alone else ALONE, self._spool)
         failed = {uid: int(said) for uid, said in zip(one.sop_instances, reasons, strict=True) if said}
         transaction.record(
             Action.COMMITMENT_DECIDED,
@@ -77,6 +82,20 @@ class Decider:
             failures=len(failed),
         )
         transaction.wake(commitments.COMMITMENTS_CHANNEL)
+
+    def _reasons(self, connection: Connection, one: Commitment, oldest: int | None) -> list[FailureReason] | None:
+        """What is said of each instance; None while that of one is to be found out."""
+        if commitments.is_in_use(connection, one):
+            return [FailureReason.DUPLICATE_TRANSACTION] * len(one.sop_instances)
+        held = commitments.held(connection, one.sop_instances)
+        # What was acknowledged before the question is in the index by now, or in a spool that is behind.
+        all_came = one.is_late and (one.is_old or not self._is_behind(one, oldest))
+        found = [
+            judged(asked, held.get(uid, _NOTHING), all_came=all_came, is_old=one.is_old)
+            for asked, uid in one.references
+        ]
+        reasons = [reason for reason in found if reason is not None]
+        return reasons if len(reasons) == len(found) else None
 
     def _is_behind(self, one: Commitment, oldest: int | None) -> bool:
         return oldest is not None and oldest <= one.asked_at.timestamp() * 1e9

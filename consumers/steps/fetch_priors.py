@@ -27,6 +27,7 @@ from domain.priors import Candidate, Wanted
 from domain.states import STUDY, StudyEvent
 from models.registry import Package
 from store import jobs, priors, studies
+from store.database import is_for_data
 from store.jobs import JOBS_CHANNEL
 from store.objects import ObjectStore
 from store.priors import PriorRequest, RequestState
@@ -136,6 +137,11 @@ class PriorsFetcher:
             said = asked.said()
         except (Permanent, Retryable) as error:
             said = error.sentence
+        except Exception as error:  # what one study, or one archive, brings this to costs no other
+            if not is_for_data(error):
+                raise
+            _log.error("earlier studies cannot be asked for", exc_info=error, extra={"study": request.study_id})
+            said = f"they cannot be asked for: {type(error).__name__} in the node's own work"
         with self._ledger.transaction() as transaction:
             priors.note_sent(transaction.connection, request.study_id, asked.sent, said)
             numbers = {"studies": len(asked.sent), "images": sum(asked.sent.values())}

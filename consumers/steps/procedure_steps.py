@@ -89,5 +89,5 @@ def _record(transaction: Transaction, message: "Message", step: Step) -> None:
     made = step.performed.instances if step.performed else 0
     details = {"step": step.sop_uid, "state": step.state.value, "instances": made, "caller": message.entry.calling}
     known = studies.ids_of(transaction.connection, step.study_uids)
-    for study in [*known] or [None]:
+    for study in known or (None,):
         transaction.record(Action.PROCEDURE_STEP, study, **details)

@@ -22,7 +22,7 @@ from domain.routing import Conditions, SeriesFacts
 from domain.states import JobState
 from models.manifest import Manifest
 from models.registry import Package, Release, changed_package, older_package, releases
-from store import deliveries, jobs, outbox, routing, studies
+from store import deliveries, jobs, outbox, priors, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
@@ -139,6 +139,8 @@ class Router:
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, max(delay, waits))
         if job.opened:
+            if waits:
+                priors.let_wait(transaction.connection, job.id)
             opened.append(wanted.model)
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))

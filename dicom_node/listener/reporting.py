@@ -12,6 +12,9 @@ from dicom_node.offers import Offers
 from dicom_node.spool import AssociationWriter, SpoolUnavailable
 
 _LOOK = 0.1  # s between two looks for a report
+# s before one that has not said anything is told something: peers are known that are not ready the moment that their
+# association is accepted, and break it off.
+_AT_FIRST = 1.0
 _ANSWER = Operation.N_EVENT_REPORT | 0x8000
 _MOST_NUMBERS = 0xFFFF
 
@@ -40,19 +43,20 @@ class Reporter:
         self._idle = idle
         self._aet = spool.peer.calling
         self._number = 0
+        self._has_spoken = False
         self._told: UUID | None = None  # and not answered yet
         self._answered: set[UUID] = set()
 
     def wait(self) -> None:
         """Return when the peer says something; tell it meanwhile what waits. Raises PeerSilent."""
         begun = time.monotonic()
-        seconds = 0.0
-        while not self._stream.has_come(seconds):
-            if time.monotonic() - begun > self._idle:
+        while not self._stream.has_come(_LOOK):
+            silent = time.monotonic() - begun
+            if silent > self._idle:
                 raise PeerSilent("no byte moved for too long")
-            if self._told is None:
+            if self._told is None and (self._has_spoken or silent > _AT_FIRST):
                 self._tell()
-            seconds = _LOOK
+        self._has_spoken = True
 
     def heard(self, command: Command) -> bool:
         """Whether a response is one to a report of ours; what it says is then in the spool for good."""

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from dicom_node.outside import words
 from domain.errors import Retryable
+
+T = TypeVar("T")
 
 # What Orthanc calls a resource: the SHA-1 of its identifiers in five groups, so nothing else reaches a path.
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
@@ -116,7 +118,7 @@ def studies(said: object) -> Sequence[Resource]:
     return [_resource(one, "StudyInstanceUID", "Series") for one in _tables(said)]
 
 
-def _resource(held: Mapping[str, Any], uid: str, children: str) -> Resource:
+def _resource(held: Mapping[str, object], uid: str, children: str) -> Resource:
     told = {**_held(held, "MainDicomTags"), **_table(held.get("PatientMainDicomTags", {}))}
     tags = {str(keyword): value for keyword, value in told.items() if isinstance(value, str)}
     inside = _list(held.get(children), str)
@@ -138,45 +140,45 @@ def changes(said: object, since: int, limit: int) -> Changes:
     return Changes(found, numbers[-1] if numbers else _number(held, "Last"), done)
 
 
-def _change(held: Mapping[str, Any]) -> Change:
+def _change(held: Mapping[str, object]) -> Change:
     return Change(_number(held, "Seq"), _text(held, "ChangeType"), _id(held, "ID"))
 
 
-def _table(said: object) -> Mapping[str, Any]:
+def _table(said: object) -> Mapping[str, object]:
     if not isinstance(said, dict):
         raise NotOrthancs("a list or a word in the place of a table")
     return said
 
 
-def _list(said: object, kind: type) -> Sequence[Any]:
+def _list(said: object, kind: type[T]) -> Sequence[T]:
     if not isinstance(said, list) or not all(isinstance(one, kind) for one in said):
         raise NotOrthancs("something else in the place of a list")
     return said
 
 
-def _tables(said: object) -> Sequence[Mapping[str, Any]]:
+def _tables(said: object) -> Sequence[Mapping[str, object]]:
     return _list(said, dict)
 
 
-def _held(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _held(table: Mapping[str, object], key: str) -> Mapping[str, object]:
     return _table(table.get(key))
 
 
-def _text(table: Mapping[str, Any], key: str) -> str:
+def _text(table: Mapping[str, object], key: str) -> str:
     value = table.get(key)
     if not isinstance(value, str):
         raise NotOrthancs(f"no {key}")
     return value
 
 
-def _id(table: Mapping[str, Any], key: str) -> str:
+def _id(table: Mapping[str, object], key: str) -> str:
     value = _text(table, key)
     if not _ID.fullmatch(value):
         raise NotOrthancs(f"{key} is no id")
     return value
 
 
-def _number(table: Mapping[str, Any], key: str) -> int:
+def _number(table: Mapping[str, object], key: str) -> int:
     value = table.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _HIGHEST:
         raise NotOrthancs(f"{key} is no number")

@@ -14,12 +14,14 @@ from dicom_node.orthanc.line import Taken
 from dicom_node.orthanc.place import Place, PlaceFile
 from dicom_node.orthanc.rest import NotNow, Orthanc
 from dicom_node.spool import Close
-from domain.errors import Permanent, Retryable
+from domain.errors import NodeError, Retryable
 from domain.stopping import Stopped
 
 _log = logging.getLogger(__name__)
 _PAGE = 500  # changes that are asked for at once, and taken before the place moves
-_KNOWN_BY = 8  # changes by which a database is known again
+# The last changes, which are asked for again each time: by them a database is known again, and what came among them
+# late is found. Databases with several writers give numbers out before they commit.
+_KNOWN_BY = 32
 # Tries of an instance that is not given, while others are: then those behind it go on without it.
 _TRIES = 5
 _BEYOND = 1 << 53  # a number that no change has
@@ -56,20 +58,30 @@ class Follower:
     def step(self) -> bool:
         """Take a page of changes; whether there is more at once.
 
-        Raises Retryable where the source is away or the spool takes nothing: what is left of the page is taken then.
+        Raises Retryable where the source is away, a file of ours cannot be used, or the spool takes nothing: what is
+        left of the page is taken then.
         """
         try:
             more = self._page()
         except Stopped:
             raise
+        except NodeError as error:
+            self._let_go(error.sentence)
+            if isinstance(error, Retryable):
+                raise
+            # One source costs the others nothing: whatever it is, a person may mend it meanwhile.
+            raise Retryable(*error.lines) from error
         except BaseException as error:
-            self._orthanc.close()
-            self._fetcher.end(Close.LOST, error.sentence if isinstance(error, Retryable) else type(error).__name__)
+            self._let_go(type(error).__name__)
             raise
         if not more:
             # The associations go on as long as there is more: a study may be in it that has not come as a whole.
             self._fetcher.end(Close.RELEASED)
         return more
+
+    def _let_go(self, reason: str) -> None:
+        self._orthanc.close()
+        self._fetcher.end(Close.LOST, reason)
 
     def close(self) -> None:
         """Let go of the source."""
@@ -79,18 +91,20 @@ class Follower:
     def _page(self) -> bool:
         place = self._begun()
         first = place.latest[0].number - 1 if place.latest else place.since
-        page = self._asked(first, _PAGE + len(place.latest))
+        page = self._orthanc.changes(first, _PAGE + len(place.latest))
         if _is_another(place, page, first):
             said = "its changes begin anew, as those of another database do: all that it has now is taken"
             _log.warning(said, extra={"source": self._source.name, "was_at": place.since})
             self._end = 0
             self._move(Place(0))
             return True
-        new = [one for one in page.changes if one.number > place.since]
+        known = {one.number for one in place.latest}
+        new = [one for one in page.changes if one.number not in known]
         self._see(page)
         self._take(new)
         if new:
-            self._move(Place(new[-1].number, [*place.latest, *new][-_KNOWN_BY:]))
+            latest = sorted((*place.latest, *new), key=lambda one: one.number)[-_KNOWN_BY:]
+            self._move(Place(max(place.since, latest[-1].number), latest))
         return not page.done
 
     def _see(self, page: Changes) -> None:
@@ -108,7 +122,7 @@ class Follower:
     def _first(self) -> Place:
         if self._source.changes_from == "everything":
             return Place(0)
-        latest = self._asked_last()
+        latest = self._orthanc.last_change()
         return Place(max(self._counter(), latest.last), latest.changes)
 
     def _counter(self) -> int:
@@ -116,20 +130,8 @@ class Follower:
 
         What is deleted is gone from the list, but the answer to a question for what comes behind all tells the counter.
         """
-        last = self._asked(_BEYOND, 1).last
-        return last if last < _BEYOND else self._asked_last().last
-
-    def _asked(self, since: int, limit: int) -> Changes:
-        try:
-            return self._orthanc.changes(since, limit)
-        except Permanent as error:
-            raise Retryable(*error.lines) from error
-
-    def _asked_last(self) -> Changes:
-        try:
-            return self._orthanc.last_change()
-        except Permanent as error:
-            raise Retryable(*error.lines) from error
+        last = self._orthanc.changes(_BEYOND, 1).last
+        return last if last < _BEYOND else self._orthanc.last_change().last
 
     def _move(self, place: Place) -> None:
         self._file.save(place)
@@ -167,6 +169,11 @@ def _is_another(place: Place, page: Changes, first: int) -> bool:
     What was deleted is missing in a page, and tells nothing; the counter of a database never goes back.
     """
     known = {one.number: one for one in place.latest}
-    if any(one != known.get(one.number, one) for one in page.changes):
+    if any(not _may_be(one, known.get(one.number, one)) for one in page.changes):
         return True
     return not page.changes and page.last < place.since and page.last != first
+
+
+def _may_be(change: Change, known: Change) -> bool:
+    """Whether it is the one that is known, of which a file may not have kept what it was about."""
+    return change.kind == known.kind and known.resource in ("", change.resource)

@@ -14,6 +14,7 @@ from pathlib import Path
 from config.peers import Peer
 from dicom_node.outside import words
 from dicom_node.part10 import head
+from dicom_node.scu.dicomweb_presence import holds
 from dicom_node.scu.probe import ProbeResult, asked
 from dicom_node.scu.requestor import Context
 from dicom_node.scu.store import Echo, Outcome, Outgoing, TakesNoEcho, Verdict, judge
@@ -22,6 +23,8 @@ from dicom_node.web.client import HttpClient
 from dicom_node.web.connection import Answer, explained, quoted
 from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable, UnusableInput
 from domain.statuses import described
+
+__all__ = ["echo", "holds", "probe", "send"]
 
 # Of one request: a peer answers when it has all of them, and a broken connection costs them all.
 _MOST_FILES, _MOST_BYTES = 64, 32 << 20
@@ -48,10 +51,13 @@ def probe(peer: Peer, our_aet: str, timeout: float) -> ProbeResult:
 
 
 def echo(peer: Peer, our_aet: str, timeout: float) -> Echo:
-    """A search for one study (QIDO-RS); raises TakesNoEcho where the peer answers and offers none."""
+    """A search for one study (QIDO-RS), or who offers none is asked whether it stores (OPTIONS, PS3.18 8.9).
+
+    Raises TakesNoEcho where the peer answers and offers neither.
+    """
     begun = time.perf_counter()
     software, answer = _reached(peer, timeout)
-    if answer.status not in (200, 204):
+    if answer.status not in (200, 204) and not _stores(peer, timeout):
         raise TakesNoEcho(f"the peer is there and offers no search: {explained(answer)}")
     return Echo((time.perf_counter() - begun) * 1000, software, 0)
 
@@ -66,6 +72,12 @@ def _reached(peer: Peer, timeout: float) -> tuple[str, Answer]:
     if answer.status not in (404, 405, 406, 501):  # who stores may offer no search
         answer.expect(200, 204)
     return words(answer.fields.get("server", "")), answer
+
+
+def _stores(peer: Peer, timeout: float) -> bool:
+    with HttpClient(peer, timeout) as client:
+        answer = client.request("OPTIONS", "/studies")
+    return answer.status in (200, 204) and "POST" in answer.fields.get("allow", "").upper()
 
 
 class _Refusals:

@@ -23,14 +23,14 @@ def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float 
     answers no such question, Unavailable and Retryable as `find` does.
     """
     there: set[str] = set()
-    for study, series in {_place(one) for one in objects}:
+    for study, series in {place(one) for one in objects}:
         keys = Dataset()
         keys.StudyInstanceUID, keys.SeriesInstanceUID, keys.SOPInstanceUID = study, series, ""
         there |= {_uid(one) for one in find(peer, our_aet, STUDY_ROOT, "IMAGE", keys, timeout, _MOST)}
     return {one.sop_instance: "" if one.sop_instance in there else "it is not there" for one in objects}
 
 
-def _place(one: Outgoing) -> tuple[str, str]:
+def place(one: Outgoing) -> tuple[str, str]:
     """The study and the series of a file of ours."""
     try:
         if isinstance(one.file, bytes):

@@ -6,6 +6,7 @@ are such keys: where it gives none, its instances are counted one by one. Series
 nodes, and are not counted: a study is not waited for because of what was made of it.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 
 from pydicom import Dataset
@@ -15,8 +16,10 @@ from dicom_node.attributes.reader import text_of
 from dicom_node.outside import is_uid, whole, words
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
 from dicom_node.scu.arrivals import Arrivals
-from dicom_node.scu.find import STUDY_ROOT, find
+from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery, find
+from dicom_node.scu.get import get
 from dicom_node.scu.move import move
+from domain.errors import Retryable, Unavailable
 from domain.ids import is_derived
 
 # A study of more series, and a series of more instances, than anybody makes; and what is looked at one by one.
@@ -66,8 +69,22 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 def fetch(
     peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
 ) -> Fetched:
-    """Have `peer` send these series to our listener; raises as `move` does."""
-    return move(peer, our_aet, study_uid, series, timeout)
+    """Have `peer` send these series to our listener, or give them `into` a spool where it does not know who we are.
+
+    Raises as `move` does.
+    """
+    until = time.monotonic() + timeout
+    try:
+        return move(peer, our_aet, study_uid, series, timeout)
+    except Unavailable:
+        raise
+    except Retryable as error:
+        if into is None or time.monotonic() > until:
+            raise
+        try:
+            return get(peer, our_aet, study_uid, series, until - time.monotonic(), into)
+        except TakesNoQuery:
+            raise error from None
 
 
 def _series(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Iterator[ArchivedSeries]:

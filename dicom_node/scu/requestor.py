@@ -140,6 +140,31 @@ class Association:
         except Malformed as error:
             raise Retryable(f"what the destination sent cannot be read: {error}") from error
 
+    def messages(self, seconds: float) -> Iterator[tuple[int, bytes, Iterator[bytes]]]:
+        """What the peer says while it gives what it was asked for (C-GET), all of it within `seconds`.
+
+        Of each message the id of its context, its command set, and its data set in pieces, which are to be read to
+        their end before the next message is asked for: of a command without one, there are none to be asked for.
+        """
+        deadline = _Deadline(self._connection, seconds)
+        parts = self._numbered(deadline)
+        while True:
+            with _network_errors():
+                number, command = _command_of(parts)
+            yield number, command, _data_of(parts)
+
+    def reply(self, number: int, command: bytes) -> None:
+        """Answer a message in its own context, without a data set."""
+        with _network_errors():
+            _Deadline(self._connection, self._timeout).send(_fragment(number, _COMMAND | _LAST, command))
+
+    def _numbered(self, deadline: "_Deadline") -> Iterator[tuple[int, int, bytes]]:
+        while True:
+            kind, body = _read_pdu(deadline)
+            if kind != _DATA:
+                raise Retryable("the peer ended the association in the middle")
+            yield from _numbered_fragments(body)
+
     def _coming(self, deadline: "_Deadline") -> Iterator[tuple[int, bytes]]:
         """Fragments as they come; what is behind a message in its PDU stays for the next."""
         while True:
@@ -348,14 +373,42 @@ def _fragment(context: int, flags: int, data: bytes | memoryview) -> bytes:
 
 
 def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:
+    return ((flags, fragment) for _, flags, fragment in _numbered_fragments(body))
+
+
+def _numbered_fragments(body: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """With the id of the presentation context of each."""
     position = 0
     while position < len(body):
         try:
-            size, _context, flags = _PDV.unpack_from(body, position)
+            size, number, flags = _PDV.unpack_from(body, position)
         except struct.error as error:
             raise Retryable("the destination sent a malformed P-DATA-TF") from error
-        yield flags & 3, body[position + 6 : position + 4 + size]
+        yield number, flags & 3, body[position + 6 : position + 4 + size]
         position += 4 + max(size, 2)
+
+
+def _command_of(parts: Iterator[tuple[int, int, bytes]]) -> tuple[int, bytes]:
+    """The id of its context and a command set, of whose fragments none has come yet."""
+    command, context = bytearray(), 0
+    for number, flags, fragment in parts:
+        if not flags & _COMMAND or len(command) > _LARGEST_ANSWER:
+            raise Retryable("what the peer gives is out of order")
+        command += fragment
+        context = number
+        if flags & _LAST:
+            break
+    return context, bytes(command)
+
+
+def _data_of(parts: Iterator[tuple[int, int, bytes]]) -> Iterator[bytes]:
+    with _network_errors():
+        for _, flags, fragment in parts:
+            if flags & _COMMAND:
+                raise Retryable("what the peer gives is out of order")
+            yield fragment
+            if flags & _LAST:
+                return
 
 
 def _joined(parts: Iterator[tuple[int, bytes]], kind: int, largest: int) -> bytes:

@@ -20,6 +20,7 @@ from dicom_node.web.store import DICOM, StoreRequest, TooMany
 log = logging.getLogger(__name__)
 
 _STUDIES = f"{ROOT}/studies"
+_HARMLESS = (404, 405)  # of a caller that is known, as of an archive that looks whether the door is there
 _ALLOW = ("allow", "POST, OPTIONS")
 _CHALLENGES: Fields = (
     ("www-authenticate", 'Basic realm="dicom-node", charset="UTF-8"'),
@@ -102,7 +103,8 @@ class WebService:
         return self._exchange.answer(answer.status, answer.fields, answer.body) and not self._state.stopping
 
     def _refused(self, peer: Peer, status: int, reason: str) -> None:
-        self._state.writer.refuse_association(peer, status, None, None, f"HTTP {status}: {reason}")
+        if status not in _HARMLESS:
+            self._state.writer.refuse_association(peer, status, None, None, f"HTTP {status}: {reason}")
         self._state.events.refused(f"http-{status}")
 
     def _caller(self, request: Request) -> Peer:

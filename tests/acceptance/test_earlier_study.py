@@ -1,7 +1,7 @@
 """A chest CT and one of the year before in the archive: the report says how each lung's volume has changed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def uid(*parts: object) -> str:
     return str(generate_uid(entropy_srcs=["earlier", *map(str, parts)]))
 
 
-def of(day: str, folder: Path, less: int = 0) -> list[Dataset]:
+def of(day: str, folder: Path, less: int = 0) -> Sequence[Dataset]:
     """The phantom on that day, `less` slices of its lungs full of tissue."""
     made = [dcmread(path) for path in SMALL.write(folder)]
     for number, one in enumerate(made):

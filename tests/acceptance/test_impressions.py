@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 ONE = small("an impression")
 _AT_HOME = """
 SELECT r.sop_uid FROM results r JOIN summaries m ON m.id = r.summary_id JOIN studies s ON s.id = m.study_id
-JOIN deliveries d ON d.summary_id = m.id AND d.state = 'stored' WHERE s.study_uid = %s AND m.number = %s
+JOIN deliveries d ON d.summary_id = m.id AND d.state IN ('stored', 'committed') WHERE s.study_uid = %s AND m.number = %s
 """
 EARLIER, NOW = "20250309", "20260102"
 

@@ -1,9 +1,9 @@
-"""Senders of seven makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pydicom
@@ -12,7 +12,7 @@ from pynetdicom import AE, _config
 
 from dicom_node.spool import Entry, Kind
 from tests.support import dcmjs
-from tests.support.counterparts import data
+from tests.support.counterparts import data, dicom_rs
 from tests.support.listening import RunningListener, listening, program
 from tests.support.pixelmed import network
 from tests.support.processes import Process, answers, free_port, wait_for
@@ -74,7 +74,7 @@ def reference(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         receiver.kill()
 
 
-SENDERS = {
+SENDERS: Mapping[str, Callable[[int, Sequence[Path]], None]] = {
     "storescu": lambda port, files: run(program("storescu"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "dcmsend": lambda port, files: run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(port), *files),
     "gdcmscu": lambda port, files: run(
@@ -85,6 +85,7 @@ SENDERS = {
     "pixelmed": lambda port, files: run(
         *network("StorageSOPClassSCU"), "127.0.0.1", str(port), "NODE", "PIXELMED", "-", said="\n".join(map(str, files))
     ),
+    "dicom-rs": lambda port, files: run(dicom_rs("dicom-storescu"), f"NODE@127.0.0.1:{port}", *files),
 }
 
 

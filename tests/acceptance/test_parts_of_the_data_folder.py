@@ -140,7 +140,7 @@ def _send_and_wait(node: Apart, url: str) -> None:
     images = [instance(one) for one in small("parts").datasets()]
     assert len(acknowledged(send(images, door, "SCANNER", timeout=60))) == len(images)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        query = "SELECT count(*) FROM dicom_node.deliveries WHERE state = 'stored'"
+        query = "SELECT count(*) FROM dicom_node.deliveries WHERE state IN ('stored', 'committed')"
         node.wait_for("the results at the archive", lambda: (connection.execute(query).fetchone() or (0,))[0])
 
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (
     CTImageStorage,
     ModalityPerformedProcedureStep,
     ModalityWorklistInformationFind,
@@ -20,6 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from tests.support.node import Node
 from tests.support.phantoms import Phantom
 from tests.support.procedures import begun, ended, request
+from tests.support.senders import keep_responses_for_their_request
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +65,7 @@ def modality(node: Node) -> Iterator[Association]:
         ae.add_requested_context(sop_class)
     association = ae.associate("127.0.0.1", node.port, ae_title=node.aet)
     assert association.is_established
+    keep_responses_for_their_request(association)
     yield association
     association.release()
 
@@ -107,8 +109,8 @@ def test_a_study_without_a_step_is_asked_about_at_the_worklist_while_it_comes(no
     with modality(node) as association:
         for one in ORDERED.datasets():
             assert association.send_c_store(one).Status == 0
-        told = node.wait_for(
-            lambda: path(node, ORDERED).get("requests"), 60, "the worklist to be asked", lambda: path(node, ORDERED)
+        told: list[dict[str, Any]] = node.wait_for(
+            lambda: path(node, ORDERED).get("requests", []), 60, "the worklist to be asked", lambda: path(node, ORDERED)
         )
     assert [(one["source"], one["codes"], one["known"]) for one in told] == [("RIS", ["99RIS:CTTHOR"], True)]
     assert 'dicom_node_worklist_questions_total{outcome="found",source="RIS"} 1.0' in node.get("assemble", "/metrics")

@@ -1,22 +1,28 @@
 """What archives that we did not write say of a study and of a patient, and that they send it when they are told to."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 
 from config.peers import Destination
+from config.settings import Spool
 from dicom_node.archive import FolderArchive
 from dicom_node.attributes.reader import text_of
-from dicom_node.scu.archived import Counts, PatientKeys
+from dicom_node.scu import get as getting
+from dicom_node.scu.archived import Counts, Fetched, PatientKeys
+from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery
 from dicom_node.scu.move import move
-from dicom_node.scu.questions import counts, series_of, studies_of
+from dicom_node.scu.questions import counts, fetch, series_of, studies_of
 from dicom_node.scu.store import Verdict, outgoing, send
+from dicom_node.spool import Kind, SpoolReader
+from domain.errors import Retryable
 from tests.support import counterparts
 from tests.support.archives import QueryArchive, answering
-from tests.support.scripted import at
+from tests.support.scripted import Script, at, scripted
 from tests.support.servers import Orthanc
 
 IMAGES = 5
@@ -116,3 +122,77 @@ def test_series_descriptions_are_not_asked_for() -> None:
     with answering(STUDY_ROOT, []) as (port, asked):
         series_of(at("FINDER", port), "OURS", "1.2.3", 10)
     assert not any("Description" in element.keyword or text_of(asked[0], "PatientName") for element in asked[0])
+
+
+def test_an_archive_that_does_not_know_where_we_are_gives_a_series_on_our_own_association(
+    archive: Destination, tmp_path: Path
+) -> None:
+    image = an_image()
+    into = Arrivals(tmp_path / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
+    try:
+        found = fetch(archive, "STRANGER", image.StudyInstanceUID, [image.SeriesInstanceUID], 60, into)
+        assert found == Fetched(IMAGES)
+        with SpoolReader(tmp_path / "spool") as reader:
+            entries = reader.poll(5)
+        kept = [one for one in entries if one.kind is Kind.INSTANCE]
+        sent = {dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in images()}
+        assert {one.sop_instance for one in kept} == sent
+        assert {(one.calling, one.called) for one in kept} == {(archive.aet, "STRANGER")}
+    finally:
+        into.close()
+
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def storing(number: int, last: bool = True, data: bytes = b"\x08\x00\x16\x00\x02\x00\x00\x001\0") -> bytes:
+    """A C-STORE request on context `number`, with a small data set."""
+    uid = b"1.2.3.4\0"
+    elements = [
+        struct.pack("<HHI", 0, 0x0002, len(CT) + 1) + CT.encode() + b"\0",
+        struct.pack("<HHIHHHIHHHIH", 0, 0x0100, 2, 1, 0, 0x0110, 2, 7, 0, 0x0800, 2, 1),
+        struct.pack("<HHI", 0, 0x1000, len(uid)) + uid,
+    ]
+    parts = [(3, b"".join(elements)), (2 if last else 0, data)]
+    return b"".join(struct.pack(">BxIIBB", 4, len(p) + 6, len(p) + 2, number, flags) + p for flags, p in parts)
+
+
+def a_data_set_that_does_not_end(peer: Script) -> None:
+    peer.connection.sendall(storing(5, last=False))
+    while True:
+        peer.connection.sendall(struct.pack(">BxIIBB", 4, 65_542, 65_538, 5, 0) + bytes(65_536))
+
+
+def an_instance_and_silence(peer: Script) -> None:
+    peer.connection.sendall(storing(5))
+    peer.connection.recv(1 << 16)
+    peer.connection.recv(1 << 16)
+
+
+def another_class(peer: Script) -> None:
+    peer.connection.sendall(storing(1))
+    peer.connection.recv(1 << 16)
+
+
+def rubbish(peer: Script) -> None:
+    peer.connection.sendall(struct.pack(">BxIIBB", 4, 10, 6, 5, 3) + b"\xff" * 4)
+
+
+@pytest.mark.parametrize("give", [a_data_set_that_does_not_end, an_instance_and_silence, another_class, rubbish])
+def test_what_a_peer_gives_against_the_book_is_bounded_and_told(
+    give: Callable[[Script], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What it says of its images is another question, on another association.
+    monkeypatch.setattr(getting, "_classes", lambda *_: [CT])
+
+    def run(peer: Script) -> None:
+        peer.accept(lambda _: 0)
+        peer.read_message()
+        give(peer)
+
+    into = Arrivals(tmp_path, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 20)
+    try:
+        with scripted(run) as peer, pytest.raises(Retryable):
+            getting.get(peer, "NODE", "1.2.3", ["1.2.3.4"], 3, into)
+    finally:
+        into.close()

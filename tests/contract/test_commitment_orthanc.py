@@ -12,14 +12,18 @@ from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.commit import RequestTo, Said
 from consumers.steps.deliver import DeliveryTo, Sent
+from consumers.steps.report_commitment import ReportToPeer, addresses
 from dicom_node.listener import Listener
 from dicom_node.listener.provided import services
 from domain.retry import RetryPolicy
 from models.registry import Registry
 from store.commitment_requests import CommitmentRequest
+from store.commitments import Commitment
 from store.deliveries import Delivery
 from store.holders import Holder
 from tests.support.bench import Bench
+from tests.support.commitments import decide
+from tests.support.ingest import send
 from tests.support.processes import wait_for
 from tests.support.servers import Orthanc
 from tests.support.working import ARCHIVE, LEASE, SMALL, FakeChild, route, worker, write_and_plan
@@ -83,3 +87,29 @@ def test_what_orthanc_keeps_is_committed_and_what_it_lost_is_sent_again(
     assert lost in orthanc.get("/instances")
     ask(bench, pacs)
     assert state(bench) == "committed"
+
+
+def test_orthanc_asks_us_and_takes_our_report(bench: Bench, orthanc: Orthanc) -> None:
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets[:2])
+    listener = Listener(Settings(aet="NODE", port=0), bench.writer, services=services(bench.root / "spool"))
+    listener.start()
+    try:
+        orthanc.add_modality("NODE", listener.port)
+        asked = [[one.SOPClassUID, one.SOPInstanceUID] for one in datasets[:3]]
+        transaction = orthanc.ask_commitment("NODE", asked)
+        bench.index()
+        bench.pass_time(60)
+        decide(bench)
+        bench.pass_time(60)
+        work = ReportToPeer(addresses({orthanc.aet: orthanc.dicom_port}, ()), "NODE", POLICY, 30)
+        loop: LeasedLoop[Commitment, int] = LeasedLoop(
+            bench.as_process("deliver"), work, Holder("r1", bench.life()), LEASE
+        )
+        assert loop.step()
+        heard = orthanc.get(f"/storage-commitment/{transaction}")
+    finally:
+        listener.stop(0.0)
+    assert heard["Status"] == "Failure"
+    assert {one["SOPInstanceUID"] for one in heard["Success"]} == {uid for _, uid in asked[:2]}
+    assert [(one["SOPInstanceUID"], one["FailureReason"]) for one in heard["Failures"]] == [(asked[2][1], 0x0112)]

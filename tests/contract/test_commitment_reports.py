@@ -16,8 +16,8 @@ from dicom_node.commitment import PUSH_MODEL
 from domain.retry import RetryPolicy
 from store.commitments import Commitment
 from store.holders import Holder
-from tests.contract.test_commitments import SMALL, ask, decide, of
 from tests.support.bench import Bench
+from tests.support.commitments import SMALL, ask, decide, of
 from tests.support.ingest import send
 from tests.support.processes import free_port
 from tests.support.working import LEASE

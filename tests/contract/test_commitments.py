@@ -1,12 +1,9 @@
 """Storage commitment that others ask of us, on a real PostgreSQL: never said of what is not there for good."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from pydicom import Dataset
-
 from consumers.steps import messages
-from consumers.steps.decide import Decider, report_of
+from consumers.steps.decide import report_of
 from consumers.steps.index import Indexer
 from dicom_node.commitment import (
     IMPLICIT,
@@ -18,48 +15,16 @@ from dicom_node.commitment import (
 )
 from dicom_node.dimse import Operation
 from dicom_node.offers import Offers
-from dicom_node.spool import AssociationWriter, Close, SpoolReader
+from dicom_node.spool import Close, SpoolReader
 from store import commitments
 from tests.support.bench import MARKS, Bench
+from tests.support.commitments import CT, SMALL, ask, asking, decide, of
 from tests.support.ingest import SCANNER, encoded, send, store
-from tests.support.phantoms import Phantom
-
-CT = "1.2.840.10008.5.1.4.1.1.2"
-SMALL = Phantom(size=(16, 16), slices=3)
-
-
-def asking(association: AssociationWriter, references: Sequence[tuple[str, str]], transaction: str = "2.25.7") -> None:
-    """What the listener records of an N-ACTION that it takes."""
-    request = CommitmentRequest(transaction, tuple(Reference(*one) for one in references))
-    association.keep(
-        {"operation": int(Operation.N_ACTION), "type": 1},
-        encode_request(request, IMPLICIT),
-        sop_class=PUSH_MODEL,
-        sop_instance=PUSH_MODEL_INSTANCE,
-        transfer_syntax=IMPLICIT,
-        context_id=1,
-    )
-
-
-def ask(bench: Bench, references: Sequence[tuple[str, str]], transaction: str = "2.25.7") -> None:
-    association = bench.writer.open_association(SCANNER, {})
-    asking(association, references, transaction)
-    bench.writer.close_association(association, Close.RELEASED, "")
-    bench.index()
-
-
-def decide(bench: Bench, oldest: int | None = None) -> None:
-    with SpoolReader(bench.root / "spool") as reader:
-        Decider(bench.as_process("index"), Offers(bench.root / "spool"), reader.identity, lambda: oldest).step()
 
 
 def decided(bench: Bench) -> list[Any]:
     """State and reasons of each question, the oldest first."""
     return bench.ask("SELECT state, reasons FROM dicom_node.commitments ORDER BY asked_at, id")
-
-
-def of(datasets: Sequence[Dataset]) -> list[tuple[str, str]]:
-    return [(one.SOPClassUID, one.SOPInstanceUID) for one in datasets]
 
 
 def test_what_is_indexed_and_synced_is_committed_and_its_report_offered(bench: Bench) -> None:
@@ -107,6 +72,21 @@ def test_what_is_not_there_is_waited_for_and_then_said_to_be_missing(bench: Benc
     assert decided(bench) == [("waiting", None)], "something that came before is still on its way"
     decide(bench)
     assert decided(bench) == [("pending", [0, 0, 0x0112])]
+
+
+def test_what_a_lost_host_has_is_not_waited_for_for_ever(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets[:2])
+    ask(bench, of(datasets))
+    bench.as_owner(
+        "UPDATE dicom_node.commitments SET spool = 'lost'", "UPDATE dicom_node.studies SET unsynced = '{lost}'"
+    )
+    bench.pass_time(3600)
+    decide(bench)
+    assert decided(bench) == [("waiting", None)]
+    bench.pass_time(86_400)
+    decide(bench)
+    assert decided(bench) == [("pending", [0x0110, 0x0110, 0x0112])]
 
 
 def test_what_comes_while_it_is_waited_for_is_committed(bench: Bench) -> None:

@@ -1,14 +1,16 @@
 """STOW-RS to Orthanc, and what a reader that we did not write finds there afterwards."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dicomweb_client import DICOMwebClient
+from pydicom import dcmread
 
 from config.peers import Destination
 from dicom_node.elements import file_meta
 from dicom_node.scu.bare import sendable
-from dicom_node.scu.kinds import echo, probe, send
+from dicom_node.scu.kinds import echo, holds, probe, send
 from dicom_node.scu.probe import asked
 from dicom_node.scu.store import Outgoing, Verdict
 from domain.errors import UnusableInput
@@ -56,3 +58,11 @@ def test_files_of_every_syntax_arrive_byte_for_byte_and_another_reader_finds_the
 def data_set(file: bytes) -> bytes:
     """What follows the file meta."""
     return file[file_meta(file)[1] :]
+
+
+def test_an_archive_is_asked_whether_it_has_what_it_took(peer: Destination) -> None:
+    objects = sendable_files("ct_odd")[:4]
+    sent, others = objects[:2], objects[2:]
+    list(send(sent, peer, "TEST", 60))
+    named = [replace(one, sop_instance=str(dcmread(str(one.file)).SOPInstanceUID)) for one in objects]
+    assert list(holds(named, peer, "TEST", 60).values()) == [""] * len(sent) + ["it is not there"] * len(others)

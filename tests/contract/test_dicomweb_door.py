@@ -14,7 +14,7 @@ from config.peers import Destination
 from config.settings import Spool
 from dicom_node.elements import file_meta
 from dicom_node.scu.bare import sendable
-from dicom_node.scu.kinds import send
+from dicom_node.scu.kinds import echo, probe, send
 from dicom_node.scu.store import Outgoing, Verdict
 from dicom_node.spool import Kind
 from domain.errors import UnusableInput
@@ -77,6 +77,13 @@ def test_every_real_file_arrives_byte_for_byte_by_c_store(tmp_path: Path) -> Non
     # A message is of even length (PS3.7 6.3.1).
     assert sorted(instances) == sorted(held(one) + b"\0" * (len(held(one)) % 2) for one in stored)
     assert len(files) - len(stored) == 9
+
+
+def test_a_node_finds_the_door_of_another_that_stores_and_does_not_search(door: RunningDoor) -> None:
+    peer = Destination.model_validate({"kind": "dicomweb", "url": url(door)})
+    assert echo(peer, "TEST", 60).milliseconds > 0
+    assert not probe(peer, "TEST", 60).error
+    assert not [one for one in door.reader.poll(0.1) if one.kind is Kind.ASSOCIATION_REFUSED]
 
 
 def test_dicomweb_client_stores_and_reads_the_answer(door: RunningDoor) -> None:

@@ -18,6 +18,7 @@ from consumers.steps.index import Indexer
 from dicom_node.spool import Close, SpoolReader, SpoolWriter
 from domain.completeness import SettlePolicy
 from domain.errors import Permanent, Retryable, Unavailable
+from domain.json_records import JsonObject
 from store.objects import Buffer, DirectoryStore
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import SCANNER, send, store
@@ -190,9 +191,10 @@ def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) 
 
 
 def test_by_which_certificate_and_as_whom_a_caller_came_is_recorded_once_a_day(bench: Bench) -> None:
-    tls = {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "certificate": "ab" * 32}
+    tls: JsonObject = {"version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "certificate": "ab" * 32}
     with writing(bench.root / "spool", index=1) as writer:
-        for details in ({"tls": tls}, {"tls": tls}, {"tls": tls, "user": "robot"}, {}):
+        told: list[JsonObject] = [{"tls": tls}, {"tls": tls}, {"tls": tls, "user": "robot"}, {}]
+        for details in told:
             writer.close_association(writer.open_association(SCANNER, details), Close.RELEASED, "")
     bench.index()
     entries = newest_entries(bench.database, 1000).rows

@@ -142,7 +142,7 @@ def test_a_wrong_password_and_an_unproven_archive_are_worth_another_try_and_say_
     ((verdict, reason),) = sent([an_object(1)], wrong)
     assert verdict is Verdict.RETRY
     assert "check user and password_file" in reason
-    with pytest.raises(Retryable, match="its certificate is not believed"):
+    with pytest.raises(Retryable, match="certificate is signed by an authority"):
         kinds.echo(guarded.known(), "NODE")
     with pytest.raises(Retryable, match="password_file"):
         kinds.echo(guarded.known(ca=guarded.ca, user="node", password_file=tmp_path / "none"), "NODE")

@@ -123,10 +123,11 @@ def test_what_is_new_from_now_on_is_taken_and_no_result_that_was_sent_there(
     archive.store(a_file(1))
     following.start()
     following.wait(following.has_begun, "the place to be kept")
-    results = [an_object(0, uid=derived_uid("result", str(number))) for number in range(2)]
+    results = [an_object(0, uid=derived_uid("result", str(number))) for number in range(3)]
     by_rest = Destination.model_validate({"kind": "orthanc", "name": "archive", "url": archive.rest})
+    by_stow = Destination.model_validate({"kind": "dicomweb", "name": "archive", "url": archive.dicomweb})
     # One by each way: it is known by its file meta, or by the AE title that Orthanc keeps beside it.
-    for one, where in zip(results, (by_rest, at(archive.aet, archive.dicom_port)), strict=True):
+    for one, where in zip(results, (by_rest, by_stow, at(archive.aet, archive.dicom_port)), strict=True):
         (outcome,) = kinds.send([one], where, "NODE")
         assert outcome.verdict is Verdict.STORED
     (deleted,) = archive.store(a_file(2))

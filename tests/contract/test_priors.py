@@ -14,6 +14,7 @@ from consumers.steps.fetch_priors import PriorsFetcher
 from consumers.steps.request_priors import request_priors
 from consumers.steps.route import Router
 from dicom_node.listener import Listener
+from dicom_node.scu import sources
 from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.store import Verdict, outgoing, send
 from dicom_node.spool import Peer
@@ -28,7 +29,7 @@ from tests.support.prior_packages import comparing
 from tests.support.processes import free_port
 from tests.support.scripted import at
 from tests.support.servers import Orthanc
-from tests.support.working import SMALL, FakeChild, events, worker
+from tests.support.working import SMALL, FakeChild, events, job, worker
 
 NOW, BEFORE = replace(SMALL, study="now"), replace(SMALL, study="before")
 TWO_YEARS_BEFORE = replace(SMALL, study="long before")
@@ -124,6 +125,7 @@ def test_a_model_waits_for_an_earlier_study_which_is_fetched_compared_and_not_an
     site.archived(dated(TWO_YEARS_BEFORE, "20240101"))
     site.comes(dated(NOW, "20260101"))
     assert site.models_run().tasks == [], "its time is not over"
+    assert job(site.bench) == ("requested", "waits for an earlier study of the patient to compare with")
     fetcher = site.fetcher()
     fetcher.step()
     site.bench.index()
@@ -252,3 +254,19 @@ def test_a_study_that_is_here_already_is_not_fetched_again(site: Site) -> None:
     assert site.states()[uid(BEFORE)] == "complete"
     children = [site.models_run() for _ in range(2)]
     assert [earlier_name("ct") in child.tasks[0].files for child in children] == [False, True]
+
+
+def test_a_defect_in_asking_costs_its_study_the_comparison_and_nobody_anything_else(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[object]:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(sources, "studies_of", fails)
+    site.comes(dated(NOW, "20260101"))
+    fetcher = site.fetcher()
+    fetcher.step()
+    fetcher.step()
+    assert len(site.models_run().tasks) == 1
+    said = "they cannot be asked for: KeyError in the node's own work"
+    assert site.remarks() == [f"compared with no earlier study: {said}"]

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from audit.trail import Action
 from config.rules import Rule
 from consumers.steps.assemble import Assembler
+from consumers.steps.clear_descriptions import clear_descriptions
 from consumers.steps.index import Indexer
 from dicom_node.dimse import Operation
 from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
@@ -122,6 +123,21 @@ def test_nothing_is_expected_of_a_step_while_another_of_its_study_goes_on(bench:
     assert expected(bench) == []
 
 
+def test_a_study_whose_step_goes_on_waits_longer_and_says_why_at_last(bench: Bench) -> None:
+    Said(bench).begins(begun(request(study())))
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(5, {}), bench.clock)
+    assembler.step()
+    bench.clock.sleep(10)
+    assembler.step()
+    assert completeness(bench) == ("receiving", "")
+    bench.clock.sleep(50)
+    assembler.step()
+    state, said = completeness(bench)
+    assert state == "complete" and "a procedure step of it is in progress" in said
+
+
 def test_a_step_that_is_discontinued_expects_nothing_and_stands_so(bench: Bench) -> None:
     said = Said(bench)
     said.begins(begun(request(study())))
@@ -222,7 +238,9 @@ def test_whoever_writes_results_finds_what_was_requested_by_then_and_steps_first
 def test_a_rule_chooses_by_what_was_requested_and_the_report_names_the_request(
     bench: Bench, registry: Registry
 ) -> None:
-    Said(bench).begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
+    said = Said(bench)
+    said.begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
+    said.ends(ended(made()))
     bench.receive(SMALL.datasets())
     asked = Conditions(procedure_code=("LN:1", "99RIS:CTTHOR"), procedure_description="thorax", procedure_reason="cou")
     route(bench, registry, rules=[Rule("ordered", "body_and_bone", asked)])
@@ -240,3 +258,12 @@ def test_a_study_of_which_nobody_told_what_was_requested_is_explained(bench: Ben
     assert bench.count("jobs") == 0
     ((refusals,),) = bench.ask("SELECT refusals FROM dicom_node.decisions")
     assert "requested procedure is absent, not 99RIS:CTTHOR" in str(refusals)
+
+
+def test_what_people_wrote_is_cleared_of_requests_too_be_it_of_studies_that_never_came(bench: Bench) -> None:
+    Said(bench).begins(begun(request(study()), request("1.9", ReasonForTheRequestedProcedure="Quuxworth")))
+    for _ in range(2):
+        clear_descriptions(bench.ledger, "admin")
+    rows = bench.ask("SELECT codes, description, reason FROM dicom_node.requested_procedures")
+    assert rows == [(["99RIS:CTTHOR"], "", "")] * 2
+    assert bench.actions().count("descriptions cleared") == 1

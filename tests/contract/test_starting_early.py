@@ -21,6 +21,7 @@ from domain.early import LEFT_BEHIND
 from domain.errors import NotSuitable, Permanent, Retryable, UnusableInput
 from domain.progress import progress
 from domain.routing import Conditions
+from models.manifest import Priors
 from models.registry import Registry
 from store.jobs import JOBS
 from store.queries.path import study_path
@@ -467,6 +468,17 @@ def test_no_more_early_jobs_wait_than_the_bound(bench: Bench, registry: Registry
     scanner.brings(FIRST)
     scanner.goes_on_to(localizer()[:1])
     assert jobs(bench) == [(1, "requested", True)]
+
+
+def test_a_model_that_compares_with_an_earlier_study_waits_for_the_complete_one(
+    bench: Bench, registry: Registry
+) -> None:
+    package = registry.get("body_and_bone")
+    comparing = replace(package, manifest=replace(package.manifest, priors=Priors()))
+    scanner = scanner_of(bench, Registry({"body_and_bone": comparing}))
+    scanner.brings(FIRST)
+    scanner.goes_on_to(localizer()[:1])
+    assert bench.count("jobs") == 0
 
 
 def test_an_early_run_that_may_succeed_later_is_tried_again(bench: Bench, registry: Registry, scanner: Scanner) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import ModalityWorklistInformationFind
 
 from config.peers import Source
 from consumers.steps.ask_worklist import WorklistAsker
@@ -78,7 +78,7 @@ def dcmtk(tmp_path: Path) -> Iterator[Source]:
 def save(dataset: Dataset, path: Path) -> None:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = ModalityWorklistInformationFind
-    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
 
@@ -188,6 +188,16 @@ def test_that_nothing_is_known_is_not_asked_again(bench: Bench, careless: Source
     one.step()
     assert kept(bench) == [("RIS", [], "", "")]
     assert bench.actions().count("worklist asked") == 1
+
+
+def test_of_a_study_that_is_fetched_to_compare_with_nobody_asks(bench: Bench, careless: Source) -> None:
+    arrive(bench)
+    bench.as_owner(
+        "INSERT INTO dicom_node.fetched_studies SELECT study_uid, 'PACS', 'PACS', '::1', id, now(), "
+        "now() + interval '1 hour' FROM dicom_node.studies"
+    )
+    assert asker(bench, careless).step() is None
+    assert kept(bench) == []
 
 
 def test_texts_are_not_kept_where_descriptions_are_not(bench: Bench, careless: Source) -> None:

@@ -56,6 +56,14 @@ def dimse_modules() -> Path:
     return found[-1].parent
 
 
+def dicom_rs(program: str) -> Path:
+    """A program of dicom-rs, which is built where somebody asks for it alone."""
+    found = sorted((ROOT / ".counterparts" / "dicom-rs").glob(f"[0-9]*/bin/{program}"))
+    if not found:
+        pytest.skip(f"{program} of dicom-rs is not built: {INSTALL} --dicom-rs")
+    return found[-1]
+
+
 def compose_program() -> Path:
     """What merges and checks Compose's files as Docker Compose does."""
     found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))

@@ -56,7 +56,7 @@ def tls(site: Site, files: Files) -> dict[str, str]:
 
 def elements(dataset: Dataset) -> dict[str, object]:
     """A data set of texts and sequences by keywords, as the library has it."""
-    return {one.keyword: list(map(elements, one.value)) if one.VR == "SQ" else str(one.value) for one in dataset}
+    return {one.keyword: list(map(elements, one.value)) if one.VR == "SQ" else str(one.value or "") for one in dataset}
 
 
 def _command(script: str, given: Mapping[str, object]) -> list[str]:

@@ -203,11 +203,20 @@ STATUSES: Mapping[Status, Row] = {
     Status.MISTYPED_ARGUMENT: ("a C-ECHO came with a data set", "a fault of the sender's"),
     Status.INVALID_ATTRIBUTE_VALUE: ("a request of another service has a value that it may not have", _OF_THE_SENDER),
     Status.PROCESSING_FAILURE: (
-        "a request of another service, such as storage commitment, cannot be done as things stand, or not be judged",
+        (
+            "a request of another service, such as storage commitment, cannot be done as things stand, or not be "
+            "judged; with Error ID A710 a procedure step has ended and is not changed any more"
+        ),
         "the Error Comment says which; the log of `listen` has a defect of the node's own with its line",
     ),
-    Status.DUPLICATE_INSTANCE: ("what was to be made by this UID exists", _OF_THE_SENDER),
-    Status.NO_SUCH_INSTANCE: ("the request is about an instance that the node does not know", _OF_THE_SENDER),
+    Status.DUPLICATE_INSTANCE: ("what was to be made by this UID exists, such as a procedure step", _OF_THE_SENDER),
+    Status.NO_SUCH_INSTANCE: (
+        (
+            "the request is about an instance that the node does not know, such as a procedure step whose N-CREATE "
+            "another host has"
+        ),
+        "send all procedure steps of a modality to one host; else a fault of the sender's",
+    ),
     Status.NO_SUCH_EVENT: ("a report of a kind that its service does not have", _OF_THE_SENDER),
     Status.INVALID_ARGUMENT: (
         "what storage commitment was asked or told cannot be read, or names no transaction or no instances",
@@ -220,8 +229,8 @@ STATUSES: Mapping[Status, Row] = {
     Status.NO_SUCH_ACTION: ("an action that its service does not have", _OF_THE_SENDER),
     Status.RESOURCE_LIMITATION: (
         (
-            "a request of another service is larger than 16 MiB, names more than 50,000 instances, or found no room in "
-            "memory or spool"
+            "a request of another service is larger than 16 MiB (of procedures 4 MiB), names more than 50,000 "
+            "instances, or found no room in memory or spool"
         ),
         "the sender is to ask in smaller parts; for the spool as with A700",
     ),

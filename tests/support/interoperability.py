@@ -49,7 +49,7 @@ _WORKLIST = "tests/contract/test_worklist.py::"
 SHOWN: Sequence[Shown] = (
     Shown(
         f"{_PEERS}test_the_spool_holds_what_another_receiver_gets_from_the_same_sender",
-        ("DCMTK", "GDCM", "CTN", "Odil", "PixelMed"),
+        ("DCMTK", "GDCM", "CTN", "Odil", "PixelMed", "dicom-rs"),
         ("C-STORE",),
     ),
     Shown(f"{_PEERS}test_echoes_are_answered", ("DCMTK", "GDCM", "CTN", "Odil", "PixelMed"), ("C-ECHO",)),

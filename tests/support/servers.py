@@ -18,6 +18,7 @@ import tempfile
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -246,6 +247,12 @@ class Orthanc(Server):
         peer = {"AET": aet, "Host": "127.0.0.1", "Port": port}
         self._ask(f"/modalities/{urllib.parse.quote(aet)}", json.dumps(peer).encode(), "PUT")
 
+    def ask_commitment(self, aet: str, instances: Sequence[Sequence[str]]) -> str:
+        """Have it ask a peer whether it keeps these, by SOP class and instance; the Transaction UID."""
+        asked = json.dumps({"DicomInstances": [list(one) for one in instances]}).encode()
+        answer = self._ask(f"/modalities/{urllib.parse.quote(aet)}/storage-commitment", asked, "POST")
+        return str(json.loads(answer)["ID"])
+
     def store(self, *files: bytes) -> list[str]:
         """Store Part 10 files; what it calls each."""
         return [json.loads(self._ask("/instances", file))["ID"] for file in files]
@@ -287,6 +294,7 @@ class Orthanc(Server):
             "DicomAlwaysAllowEcho": True,
             "DicomAlwaysAllowStore": True,
             "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowGet": True,
             "UnknownSopClassAccepted": True,
             "DicomModalitiesInDatabase": True,
             "StableAge": 1,

@@ -56,7 +56,7 @@ WHERE topic = 'events' AND NOT EXISTS (
 _HOME = """
 SELECT s.id FROM studies s
 JOIN jobs j ON j.study_id = s.id AND j.revision = s.revision AND j.state = 'succeeded'
-JOIN deliveries d ON d.job_id = j.id AND d.state = 'stored'
+JOIN deliveries d ON d.job_id = j.id AND d.state IN ('stored', 'committed')
 WHERE s.study_uid = %s AND s.state = 'complete' AND s.revision = %s
 """
 

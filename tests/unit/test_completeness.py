@@ -121,6 +121,16 @@ def test_geometry_needs_a_known_sender_its_release_and_a_look_and_then_a_short_g
     assert not decide(unseen, POLICY).complete
 
 
+def test_while_a_procedure_step_is_in_progress_geometry_is_not_enough_and_silence_lasts_as_long_as_a_hold() -> None:
+    stepping = study(series(80), gap="", silence=59, held=False, known=True, in_progress=True)
+    verdict = decide(stepping, POLICY)
+    assert (verdict.complete, verdict.again_in) == (False, 1)
+    assert "a procedure step of it is in progress" in verdict.reason
+    assert decide(replace(stepping, silence=60), POLICY).complete
+    counted = Expectation("the sender says", instances=80)
+    assert decide(replace(stepping, silence=0, expected=(counted,)), POLICY).complete
+
+
 def test_a_sender_that_pauses_within_its_studies_is_waited_for_twice_as_long_and_never_longer_than_the_hold() -> None:
     paused = study(series(80), gap="", silence=11, held=False, known=True, pause=6)
     assert decide(paused, POLICY).again_in == 1

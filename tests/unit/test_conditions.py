@@ -141,9 +141,9 @@ def test_a_code_of_a_requested_procedure_names_its_scheme(tmp_path: Path) -> Non
 
 
 def test_what_was_requested_of_a_study_is_known_of_each_of_its_series() -> None:
-    asked = {"procedure_codes": ["LN:1"], "procedure_description": "thorax", "procedure_reason": "cough"}
     one = InstanceFacts(
-        "s", "1.2", "1.2.3", "CR", "", "", "1.2", "", 1, None, None, None, None, "", "", "", False, False, None, **asked
-    )  # type: ignore[arg-type]
+        "s", "1.2", "1.2.3", "CR", "", "", "1.2", "", 1, None, None, None, None, "", "", "", False, False, None,
+        procedure_codes=["LN:1"], procedure_description="thorax", procedure_reason="cough",
+    )  # fmt: skip
     when = Conditions(procedure_code=("LN:2", "LN:1"), procedure_description="THOR", procedure_reason="cough")
     assert [unmet(when, facts) for facts in (gathered([one]), by_itself(one))] == [(), ()]

@@ -129,7 +129,7 @@ def test_a_destination_that_does_not_answer_is_told_with_since_when_and_how_to_a
     seen_at: datetime | None, said: str
 ) -> None:
     (one,) = profiled_destinations(Settings(destinations=(Destination.model_validate("PACS@10.1.0.9:104"),)))
-    silent = SeenDestination("PACS", one.destination.address, None, "", seen_at, None, BEGUN, "No route to host")
+    silent = SeenDestination("PACS", one.destination.address, None, "", seen_at, None, BEGUN, "No route to host", None)
     (look,) = database_looks._silent(one, silent)
     assert (look.what, look.mark) == ("results to PACS", Mark.NOTED)
     assert look.said.startswith(said)

@@ -14,7 +14,7 @@ from dicom_node.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE, CommitmentRep
 from dicom_node.listener.provided import services
 from dicom_node.offers import Offers
 from dicom_node.spool import Kind, decode_message
-from tests.support.listening import CT, RunningListener, listening
+from tests.support.listening import CT, IMPLICIT, RawPeer, RunningListener, listening
 from tests.support.processes import wait_for
 
 REPORT = CommitmentReport("2.25.7", (Reference(CT, "1.2.3"),), ((Reference(CT, "1.2.4"), 0x0112),))
@@ -93,15 +93,10 @@ def test_a_peer_that_calls_later_hears_what_waits_for_it_and_no_other_peer_does(
 
 def test_a_report_that_is_not_answered_waits_for_another_association(node: RunningListener, tmp_path: Path) -> None:
     offers, ident = Offers(tmp_path), uuid4()
-    offers.offer("CT1", ident, REPORT)
-    modality = Modality(node.port)
-
-    def break_off(event: Any) -> tuple[int, None]:
-        modality.association.abort()
-        return 0, None
-
-    modality._hear = break_off  # type: ignore[method-assign]
-    modality.association.bind(evt.EVT_N_EVENT_REPORT, break_off)
+    with RawPeer(node.port) as peer:
+        peer.associate(contexts=((1, PUSH_MODEL, (IMPLICIT,)),), calling="CT1")
+        offers.offer("CT1", ident, REPORT)
+        assert peer.receive()[0] == 4
     node.read(Kind.ASSOCIATION_CLOSED)
     wait_for(lambda: list(offers.waiting("CT1")) == [ident], 30, "the report is offered again")
 

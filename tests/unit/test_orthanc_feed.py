@@ -209,6 +209,16 @@ def test_an_archive_that_begins_anew_is_followed_from_its_beginning(archive: Cha
     assert following.place() == archive.counter
 
 
+def test_a_change_that_is_committed_behind_later_ones_is_taken(archive: Changing, following: Following) -> None:
+    archive.add(*map(a_file, range(4)))
+    late = archive.changes.pop(4)
+    following.follow()
+    archive.changes.insert(4, late)
+    following.follow()
+    assert len(instances(following.spooled())) == 4
+    assert following.counts == {Taken.STORED: 4}
+
+
 def test_our_own_result_is_not_taken_back(archive: Changing, following: Following) -> None:
     ours, theirs = derived_uid("result", "1"), "1.2.826.0.1.5"
     foreign = a_file(1, uid=derived_uid("result", "2")).replace(IMPLEMENTATION_CLASS_UID.encode(), b"9" * 44)
@@ -248,6 +258,16 @@ def test_another_database_is_told_by_its_numbers_and_never_by_what_was_deleted(p
     assert _is_another(Place(10, [A, B, C]), page, 7) is another
 
 
+def test_a_place_keeps_no_digest_of_a_patients_id(tmp_path: Path) -> None:
+    file, change = PlaceFile(tmp_path, "archive"), Change(11, "StablePatient", an_id("P-1"))
+    file.save(Place(11, [change]))
+    assert an_id("P-1") not in next(tmp_path.iterdir()).read_text()
+    held = file.load()
+    assert held is not None
+    assert not _is_another(held, Changes([change], 11, True), 10)
+    assert _is_another(held, Changes([Change(11, "NewInstance", an_id("P-1"))], 11, True), 10)
+
+
 def test_a_place_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     file = PlaceFile(tmp_path, "archive/../../1")
     assert file.load() is None
@@ -257,3 +277,12 @@ def test_a_place_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(IntegrityError, match="remove it to begin as the first time"):
         file.load()
+
+
+def test_a_place_that_cannot_be_read_holds_up_its_own_source_alone(archive: Changing, following: Following) -> None:
+    archive.add(a_file(1))
+    following.follow()
+    (place,) = (following.root / "follow").iterdir()
+    place.write_text("?")
+    with following.going() as follower, pytest.raises(Retryable, match="remove it"):
+        follower.step()

@@ -5,8 +5,10 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
+from config.peers import Source
 from dicom_node.attributes.reader import is_uid, text_of
 from dicom_node.dimse import Status
 from dicom_node.procedures import availability, mpps
@@ -155,7 +157,7 @@ def test_of_what_is_available_only_what_is_online_counts() -> None:
 def test_a_notification_that_names_nothing_is_refused(
     study: str, series: dict[str, tuple[str, ...]], term: str, wrong: Status
 ) -> None:
-    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong  # type: ignore[arg-type]
+    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong
 
 
 def nested(depth: int) -> bytes:
@@ -222,3 +224,8 @@ def test_whatever_a_message_holds_it_is_read_or_refused_and_what_is_taken_can_be
         assert told is None or all(map(is_uid, [*told.series, *(uid for uids in told.series.values() for uid in uids)]))
     if availability.fault(dataset) is None:
         assert is_uid(availability.available(dataset).study_uid)
+
+
+def test_a_worklist_is_asked_of_sources_that_speak_dicom_alone() -> None:
+    with pytest.raises(ValidationError, match="is for peers of kind dicom alone"):
+        Source(name="O", kind="orthanc", url="http://127.0.0.1:8042", worklist=True)

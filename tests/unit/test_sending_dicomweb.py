@@ -8,13 +8,15 @@ import pytest
 from config.peers import Peer
 from dicom_node.part10 import head
 from dicom_node.scu import dicomweb
-from dicom_node.scu.kinds import echo, probe, send
+from dicom_node.scu.find import TakesNoQuery
+from dicom_node.scu.kinds import echo, holds, probe, send
 from dicom_node.scu.probe import asked
 from dicom_node.scu.store import Outcome, Outgoing, TakesNoEcho, Verdict
 from dicom_node.web.stored import JSON, XML, Part, encode
 from domain.errors import Retryable
 from tests.support.http_peer import Part as Play
 from tests.support.http_peer import head_of, playing
+from tests.support.stowing import file
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 STORED, REFUSED, RETRY = Verdict.STORED, Verdict.REFUSED, Verdict.RETRY
@@ -171,7 +173,7 @@ def test_a_probe_knows_what_was_refused_and_believes_the_rest() -> None:
 
 
 def test_a_peer_without_a_search_is_there_and_one_that_keeps_us_out_is_told() -> None:
-    with playing(answer(404), answer(404), answer(401), answer(401)) as peer:
+    with playing(answer(404), answer(404), answer(404), answer(401), answer(401)) as peer:
         assert not probe(peer, "TEST", 5).error
         with pytest.raises(TakesNoEcho):
             echo(peer, "TEST", 5)
@@ -186,3 +188,19 @@ def test_a_wrong_setting_is_an_outcome_and_never_an_exception(tmp_path: Path) ->
     assert (one.verdict, one.unreached) == (RETRY, True)
     assert "token_file" in one.reason
     assert "token_file" in probe(peer, "TEST", 5).error
+
+
+def test_a_peer_is_asked_for_each_instance_and_one_without_a_search_is_told(tmp_path: Path) -> None:
+    def match(uid: str) -> bytes:
+        return b'[{"00080018":{"vr":"UI","Value":["%s"]}}]' % uid.encode()
+
+    objects = [Outgoing(file(uid), CT, uid, EXPLICIT) for uid in (ONE, TWO, "1.2.7", "1.2.8")]
+    plays = [answer(200, b"[]"), answer(200, match(ONE)), answer(204), answer(404), answer(200, match(ONE))]
+    with playing(*plays) as peer:
+        said = holds(objects, peer, "TEST", 5)
+    assert [not why for why in said.values()] == [True, False, False, False]
+    with playing(answer(404)) as peer, pytest.raises(TakesNoQuery):
+        holds(objects, peer, "TEST", 5)
+    for broken in (b"<html>", b"{}"):
+        with playing(answer(200, broken)) as peer, pytest.raises(Retryable):
+            holds(objects, peer, "TEST", 5)

@@ -200,6 +200,8 @@ def test_http_1_0_is_answered_and_closed(door: RunningDoor) -> None:
         POST + b"".join(b"X%d: y\r\n" % number for number in range(20_000)) + b"\r\n",
         POST.replace(b"Host: node\r\n", b"") + b"\r\n",
         b"POST /dicom-web/studies HTTP/1.1\r\nHost: node\r\nHost: other\r\n\r\n",
+        b"CONNECT other:80 HTTP/1.1\r\nHost: other\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: node\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         POST + TYPE + b"Content-Length: 4\r\n\r\n--bq",
         POST + b"Content-Type: " + b";a=b" * 7000 + b"\r\n\r\n",
     ],
