@@ -15,6 +15,7 @@ ASKED_BY_US = (
     "C-STORE",
     "C-FIND",
     "C-MOVE",
+    "C-GET",
     "worklist",
     "commitment",
     "TLS",
@@ -118,6 +119,12 @@ SHOWN: Sequence[Shown] = (
         ("DCMTK", "Orthanc"),
         (),
         ("C-FIND", "C-MOVE"),
+    ),
+    Shown(
+        f"{_QUESTIONS}test_an_archive_that_does_not_know_where_we_are_gives_a_series_on_our_own_association",
+        ("DCMTK", "Orthanc"),
+        (),
+        ("C-GET",),
     ),
     Shown(
         f"{_QUESTIONS}test_what_an_archive_answers_of_others_and_what_can_be_no_answer_is_left_out",
