@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dicom_node.listener.pdu import HEAD, MOST_CONTEXTS, AbortReason, PduType, ProtocolError
 from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
+from dicom_node.pdu import HEAD, MOST_CONTEXTS, AbortReason, PduType, ProtocolError
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"

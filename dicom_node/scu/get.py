@@ -23,10 +23,12 @@ from dicom_node.dimse import (
 )
 from dicom_node.listener.syntaxes import storage_sop_classes
 from dicom_node.outside import is_uid
+from dicom_node.pdu import MOST_CONTEXTS
 from dicom_node.scu.archived import Fetched
 from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import IMPLICIT_OR_EXPLICIT, MESSAGE_ID, STUDY_ROOT, TakesNoQuery, find, identifier
-from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
 from dicom_node.spool import PART, AssociationWriter, Close, SpoolUnavailable
 from dicom_node.spool import Peer as Caller
 from domain.errors import Retryable
@@ -79,7 +81,7 @@ def _got(
             keys = Dataset()
             keys.StudyInstanceUID, keys.SeriesInstanceUID = study_uid, uid
             command = encode_query(Operation.C_GET, MESSAGE_ID, STUDY_ROOT_GET)
-            association.say(context, command, identifier(context, "SERIES", keys, association.chunk))
+            association.say(context, command, identifier(context, "SERIES", keys))
             status = incoming.take(max(1.0, until - time.monotonic()))
             if status not in (SUCCESS, _WITH_FAILURES):
                 raise Retryable(f"the peer could not give a series: {described(status)}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from config.peers import Peer
 from dicom_node.scu.commitment import CONTEXT as COMMITMENT
-from dicom_node.scu.requestor import Context, associate
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import associate
 from domain.errors import Retryable
 from domain.profiles import IMPLICIT, every_form
 

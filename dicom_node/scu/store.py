@@ -16,7 +16,9 @@ from config.peers import Peer
 from dicom_node import elements
 from dicom_node.dimse import Malformed, Operation, decode_status, encode_request
 from dicom_node.elements import OutOfData
-from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
+from dicom_node.pdu import MOST_CONTEXTS
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, described, is_warning, outcome
 

@@ -13,16 +13,16 @@ from config.settings import Listener
 from dicom_node.commitment import PUSH_MODEL
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
-from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.listener.policy import AssociationPolicy, Rejection, unidentified
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.procedures import (
     INSTANCE_AVAILABILITY_NOTIFICATION,
     MODALITY_PERFORMED_PROCEDURE_STEP,
     MODALITY_WORKLIST,
 )
-from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
+from dicom_node.scu.negotiation import OUR_MAX_PDU
 from dicom_node.tls.contexts import acceptor_context
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultFormat, ResultKind, every_form
@@ -114,7 +114,7 @@ def _policy() -> str:
         (
             "longest P-DATA-TF taken",
             f"{listener['max_pdu'].default} bytes (`listener.max_pdu`)",
-            f"{requestor._OUR_MAX_PDU} bytes",
+            f"{OUR_MAX_PDU} bytes",
         ),
         (
             "associations at once",
@@ -122,7 +122,7 @@ def _policy() -> str:
             "one with results in each `deliver` process; one that asks for each destination",
         ),
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
-        ("presentation contexts in an association", str(MOST_CONTEXTS), str(requestor.MOST_CONTEXTS)),
+        ("presentation contexts in an association", str(MOST_CONTEXTS), str(MOST_CONTEXTS)),
         ("asynchronous operations", "not negotiated: one at a time", "not negotiated: one at a time"),
         (
             "user identity",
