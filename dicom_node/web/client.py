@@ -25,7 +25,6 @@ from domain.errors import ConfigurationError, Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_VERSION_NAME
 
 USUAL_ANSWER = 16 << 20  # bytes: a QIDO answer of some thousand matches
-_PORTS = {"http": 80, "https": 443}
 
 
 class HttpClient:
@@ -41,8 +40,7 @@ class HttpClient:
         parts = urlsplit(peer.url)
         self._peer = peer
         self._secure = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port or _PORTS[parts.scheme]
+        self._host, self._port = peer.endpoint
         self._authority = parts.netloc
         self._root = parts.path.rstrip("/")
         self._timeout = timeout
@@ -170,6 +168,16 @@ class HttpClient:
             return h11.Request(method=method, target=target, headers=headers)
         except h11.LocalProtocolError as error:
             raise ConfigurationError("url, user, password_file or token_file holds what HTTP cannot carry") from error
+
+
+@contextmanager
+def asked_of(peer: Peer, timeout: float) -> Iterator[HttpClient]:
+    """A client for questions that may be put again: a setting of ours that cannot be used, somebody mends."""
+    try:
+        with HttpClient(peer, timeout) as client:
+            yield client
+    except ConfigurationError as error:
+        raise Retryable(*error.lines) from error
 
 
 def _authorization(peer: Peer) -> list[tuple[str, str]]:
