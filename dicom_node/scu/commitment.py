@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from config.peers import Peer
 from dicom_node.commitment import (
-    IMPLICIT,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     REQUEST,
@@ -18,6 +17,7 @@ from dicom_node.commitment import (
 )
 from dicom_node.dimse import Command, Malformed, Operation, Status, decode_status, encode_response
 from dicom_node.dimse import encode_request as command_of
+from dicom_node.elements import IMPLICIT
 from dicom_node.scu.negotiation import Context
 from dicom_node.scu.requestor import Association, associate
 from domain.errors import Retryable

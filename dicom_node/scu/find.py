@@ -13,6 +13,7 @@ from pydicom.filewriter import write_dataset
 from config.peers import Peer
 from dicom_node.attributes.files import by_pydicom, read_with
 from dicom_node.dimse import Operation, encode_cancel, encode_query
+from dicom_node.elements import EXPLICIT, IMPLICIT
 from dicom_node.part10 import head
 from dicom_node.scu.negotiation import Context
 from dicom_node.scu.requestor import Association, associate
@@ -22,9 +23,8 @@ from domain.statuses import SUCCESS, code, described
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 
-_IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 #: Transfer syntaxes that identifiers are proposed in, the one that we would have first.
-IMPLICIT_OR_EXPLICIT = (_IMPLICIT, _EXPLICIT)
+IMPLICIT_OR_EXPLICIT = (IMPLICIT, EXPLICIT)
 _CANCELLED = 0xFE00
 # PS3.4 table C.4-1: an archive that gives these will give them again; the last is 0122, SOP class not supported.
 _NEVER = {0xA900: "the peer does not know what it was asked for", 0x0122: "the peer does not know this kind of query"}
@@ -123,7 +123,7 @@ def identifier(context: Context, level: str, keys: Dataset) -> bytes:
     if level:
         asked.QueryRetrieveLevel = level
     buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, context[1] == _IMPLICIT
+    buffer.is_little_endian, buffer.is_implicit_VR = True, context[1] == IMPLICIT
     write_dataset(buffer, asked)
     return buffer.getvalue()
 

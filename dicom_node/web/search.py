@@ -30,7 +30,8 @@ def search(client: HttpClient, path: str, asked: Iterable[tuple[str, str]], most
         raise Retryable("the archive's answer to a search is no JSON") from error
     if not isinstance(found, list):
         raise Retryable("the archive's answer to a search is no list of matches")
-    return [one for one in found if isinstance(one, dict)][:most]
+    matches: list[Match] = [one for one in found if isinstance(one, dict)]
+    return matches[:most]
 
 
 def text(match: Match, tag: str) -> str:

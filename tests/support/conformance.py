@@ -14,7 +14,6 @@ from dicom_node.commitment import PUSH_MODEL
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.policy import AssociationPolicy, Rejection, unidentified
-from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.procedures import (
     INSTANCE_AVAILABILITY_NOTIFICATION,
@@ -22,7 +21,11 @@ from dicom_node.procedures import (
     MODALITY_WORKLIST,
 )
 from dicom_node.scu import store as sender
+from dicom_node.scu.find import STUDY_ROOT
+from dicom_node.scu.get import STUDY_ROOT_GET
+from dicom_node.scu.move import STUDY_ROOT_MOVE
 from dicom_node.scu.negotiation import OUR_MAX_PDU
+from dicom_node.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.tls.contexts import acceptor_context
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultFormat, ResultKind, every_form
@@ -100,6 +103,9 @@ def _services() -> str:
         ("Storage Commitment Push Model", f"`{PUSH_MODEL}`", "yes, after each delivery", "yes"),
         ("Modality Performed Procedure Step", f"`{MODALITY_PERFORMED_PROCEDURE_STEP}`", "no", "yes"),
         ("Instance Availability Notification", f"`{INSTANCE_AVAILABILITY_NOTIFICATION}`", "no", "yes"),
+        ("Study Root Query/Retrieve, FIND", f"`{STUDY_ROOT}`", "yes, of sources", "no"),
+        ("Study Root Query/Retrieve, MOVE", f"`{STUDY_ROOT_MOVE}`", "yes, of sources with `priors`", "no"),
+        ("Study Root Query/Retrieve, GET", f"`{STUDY_ROOT_GET}`", "yes, of sources with `priors`", "no"),
         ("Modality Worklist, FIND", f"`{MODALITY_WORKLIST}`", "yes, of sources with `worklist`", "no"),
     ]
     return table(("SOP class", "UID", "user of service (SCU)", "provider of service (SCP)"), rows)

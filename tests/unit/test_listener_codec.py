@@ -32,8 +32,8 @@ from dicom_node.dimse import (
 )
 from dicom_node.listener import associate
 from dicom_node.listener.associate import AnsweredContext, decode_head, decode_request, encode_acceptance
-from dicom_node.listener.syntaxes import transfer_syntaxes
 from dicom_node.pdu import ProtocolError
+from dicom_node.syntaxes import transfer_syntaxes
 from domain.ids import IMPLEMENTATION_CLASS_UID
 from tests.support.listening import item
 from tests.support.listening import request as raw_request
