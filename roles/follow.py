@@ -12,6 +12,7 @@ from dicom_node.orthanc.fetching import Fetcher
 from dicom_node.orthanc.line import Rules, Taken
 from dicom_node.orthanc.place import PlaceFile
 from dicom_node.spool import SpoolUnavailable, SpoolWriter
+from dicom_node.spool.numbers import SpoolNumber
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, Retryable
 from domain.stopping import loop_until, until_stopped
@@ -19,8 +20,6 @@ from roles.process import Context
 from roles.tasks import BackgroundTask
 
 _log = logging.getLogger(__name__)
-# The number of its folder in the spool, beyond those of listeners (listener.processes).
-SPOOL_INDEX = 1000
 _LOOK = 0.5
 _ASK = 2.0  # s between two questions for what is new, where nothing was
 _SAY = 900.0  # s between two lines on a source that stays away
@@ -54,7 +53,7 @@ def follow(context: Context) -> None:
 def _writer(context: Context) -> SpoolWriter:
     root = context.settings.data / "spool"
     try:
-        return SpoolWriter(root, SPOOL_INDEX, context.settings.spool)
+        return SpoolWriter(root, SpoolNumber.FOLLOWER, context.settings.spool)
     except OSError as error:
         raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
 

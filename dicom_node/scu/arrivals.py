@@ -4,10 +4,8 @@ from pathlib import Path
 
 from config.settings import Spool
 from dicom_node.spool import SpoolWriter
+from dicom_node.spool.numbers import SpoolNumber
 from domain.errors import Retryable
-
-# The number of its folder in the spool, beyond those of listeners (listener.processes) and of other roles.
-_INDEX = 1001
 
 
 class Arrivals:
@@ -26,7 +24,7 @@ class Arrivals:
         """The spool; raises Retryable where it cannot be had, or another process has it."""
         if self._writer is None:
             try:
-                self._writer = SpoolWriter(self._root, _INDEX, self._settings)
+                self._writer = SpoolWriter(self._root, SpoolNumber.PRIORS, self._settings)
             except OSError as error:
                 raise Retryable(f"{self._root} cannot be used as spool: {error.strerror}") from error
         return self._writer

@@ -12,6 +12,7 @@ from config.settings import Listener, Spool
 from config.web import Web
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.spool import SpoolWriter
+from dicom_node.spool.numbers import SpoolNumber
 from dicom_node.tls.acceptor import TlsAcceptor
 from dicom_node.web.callers import Callers
 from dicom_node.web.service import WebState
@@ -22,8 +23,6 @@ from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
-#: Index of this door's spool, behind those that listener processes may have (`--index`).
-SPOOL = 1000
 GRACE = 10.0  # s that requests have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for a request that is broken off at the node's stop to be answered
 _BACKLOG = 128
@@ -187,7 +186,7 @@ def serve(
     `ready` is called once it listens, with what readiness and metrics may ask. Raises Unavailable, ConfigurationError.
     """
     try:
-        writer = SpoolWriter(root, SPOOL, spool)
+        writer = SpoolWriter(root, SpoolNumber.WEB, spool)
     except OSError as error:
         raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
     try:
