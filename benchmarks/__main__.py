@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
     completeness,
+    crowd,
     decoding,
     early,
     engines,
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "memory": memory.run,
     "start": start.run,
     "completeness": completeness.run,
+    "crowd": crowd.run,
     "decoding": decoding.run,
     "early": early.run,
     "flood": flood.run,

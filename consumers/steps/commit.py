@@ -31,7 +31,7 @@ from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from domain.statuses import SUCCESS, described
 from store import commitment_requests, destinations
-from store.commitment_requests import REQUESTS, CommitmentRequest, bound_elsewhere, bound_for
+from store.commitment_requests import REQUESTS, CommitmentRequest
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES
 from store.leases import NOW, Condition, LeaseTable
@@ -103,7 +103,7 @@ class _Requests:
 
     def together(self, first: CommitmentRequest) -> tuple[int, Condition]:
         """One at a time."""
-        return 1, bound_for(first.destination)
+        return 1, REQUESTS.bound_for(first.destination)
 
     def longest(self, rows: int) -> float:
         """As a delivery."""
@@ -236,7 +236,7 @@ class RequestTo(_Requests):
         shortly: float = SHORTLY,
     ) -> None:
         super().__init__(policy, destination.destination.commit, report_after, clock)
-        self.scope: Sequence[Condition] = (bound_for(destination.name),)
+        self.scope: Sequence[Condition] = (REQUESTS.bound_for(destination.name),)
         self._database = database
         self._objects = objects
         self._destination = destination
@@ -317,7 +317,7 @@ class RequestToNobody(_Requests):
 
     def __init__(self, known: Sequence[str], policy: RetryPolicy, clock: Clock | None = None) -> None:
         super().__init__(policy, "auto", 0.0, clock)
-        self.scope: Sequence[Condition] = (bound_elsewhere(known),)
+        self.scope: Sequence[Condition] = (REQUESTS.bound_elsewhere(known),)
 
     def run(
         self, claimed: Sequence[Claimed[CommitmentRequest]], sign: Callable[[], None]

@@ -19,7 +19,7 @@ from domain.commitment import CommitmentEvent, CommitmentState
 from domain.errors import NodeError, Retryable
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
-from domain.statuses import SUCCESS, described, is_warning
+from domain.statuses import described, is_taken
 from store import commitments
 from store.commitments import COMMITMENTS, Commitment
 from store.database import Connection
@@ -78,7 +78,7 @@ class ReportToPeer:
             status = tell(peer, self._our_aet, report_of(item), self._timeout)
         except Retryable as error:
             return Retryable(str(error))
-        if status == SUCCESS or is_warning(status):
+        if is_taken(status):
             return status
         return Retryable(f"the peer did not take the report: {described(status)}")
 

@@ -165,6 +165,16 @@ class Orthanc:
             self._client.close()
 
 
+@contextmanager
+def asked_of(peer: Peer, timeout: float) -> Iterator[Orthanc]:
+    """One for questions that may be put again: somebody gives us the right, or mends a file of ours."""
+    try:
+        with Orthanc(peer, timeout) as orthanc:
+            yield orthanc
+    except Permanent as error:
+        raise Retryable(*error.lines) from error
+
+
 def _judge(answer: Answer) -> Answer:
     if answer.status in (_OK, _CREATED):
         return answer

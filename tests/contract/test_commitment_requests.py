@@ -18,7 +18,6 @@ from consumers.steps import deliver as delivery_module
 from consumers.steps.commit import RequestTo, Said
 from consumers.steps.deliver import DeliveryTo, Sent
 from dicom_node.commitment import (
-    IMPLICIT,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     CommitmentReport,
@@ -26,6 +25,7 @@ from dicom_node.commitment import (
     encode_report,
 )
 from dicom_node.dimse import Operation
+from dicom_node.elements import IMPLICIT
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.retry import RetryPolicy
 from models.registry import Registry

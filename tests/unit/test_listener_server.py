@@ -12,7 +12,7 @@ import pytest
 from config.settings import Listener as Settings
 from config.settings import Settings as Everything
 from dicom_node.listener import LONGEST_STOP, Listener, serve, server
-from dicom_node.listener.pdu import LONGEST_ASSOCIATE
+from dicom_node.pdu import LONGEST_ASSOCIATE
 from dicom_node.spool import Kind
 from roles.health import Health
 from roles.listen import watch
