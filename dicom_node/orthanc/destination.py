@@ -87,7 +87,7 @@ def _store(orthanc: Orthanc, one: Outgoing, studies: set[str]) -> Outcome:
         with _file(one) as (file, size):
             said = orthanc.upload(_pieces(file), size)
         verdict, reason = _judge(orthanc, one, said)
-    except (NotNow, _Unreadable) as error:
+    except (NotNow, NotFound, _Unreadable) as error:  # where nothing is found the address is wrong, not the object
         return Outcome(one, Verdict.RETRY, error.sentence)
     except Refused as error:
         return Outcome(one, Verdict.REFUSED, f"the destination refused it: {error.sentence}")

@@ -163,7 +163,7 @@ def associate(
     """
     plain = connected(destination.host, destination.port, timeout)
     with plain, secured(plain, destination, timeout) as connection:
-        with network_errors():
+        with network_errors(_unanswered(destination)):
             deadline = Deadline(connection, timeout)
             deadline.send(negotiation.request(destination, our_aet, contexts, provides))
             agreed = negotiation.negotiated(*read_pdu(deadline), contexts, our_aet)
@@ -174,6 +174,13 @@ def associate(
             association.abort()
             raise
         association.release()
+
+
+def _unanswered(peer: Peer) -> str:
+    """What a connection that ends before any answer is likely to mean, for the peer has no word for it."""
+    if not peer.tls:
+        return "the peer may speak TLS at this port: tls = true"
+    return "" if peer.certificate else "the peer may ask for a certificate of ours: certificate and key"
 
 
 def _data_of(parts: Iterator[Fragment]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The bytes of an association that we ask for: by when they are sent and read, and in which fragments (PS3.8 9.3.5)."""
 
+import ssl
 import struct
 import time
 from collections.abc import Iterable, Iterator
@@ -61,14 +62,15 @@ class Flow:
 
 
 @contextmanager
-def network_errors() -> Iterator[None]:
-    """What a connection raises, as what it means for who asked."""
+def network_errors(may_be: str = "") -> Iterator[None]:
+    """What a connection raises, as what it means for who asked; `may_be` is what a bare end of it is likely to mean."""
     try:
         yield
     except TimeoutError as error:
         raise Retryable("the destination did not answer in time") from error
     except OSError as error:
-        raise Retryable(f"the connection broke: {broken(error)}") from error
+        hint = f"; {may_be}" if may_be and not isinstance(error, ssl.SSLError) else ""
+        raise Retryable(f"the connection broke: {broken(error)}{hint}") from error
 
 
 def read_pdu(deadline: Deadline) -> tuple[int, bytes]:

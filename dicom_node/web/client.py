@@ -19,7 +19,7 @@ from config.peers import Peer
 from config.secret_files import secret_in
 from dicom_node.pace import connected
 from dicom_node.tls.contexts import requestor_context
-from dicom_node.tls.faults import handshake_fault
+from dicom_node.tls.faults import handshake_fault, said_of
 from dicom_node.web.connection import Answer, Closed, Connection
 from domain.errors import ConfigurationError, Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_VERSION_NAME
@@ -153,7 +153,7 @@ class HttpClient:
         try:
             return context.wrap_socket(plain, server_hostname=self._host)
         except OSError as error:
-            fault = handshake_fault(error).said
+            fault = said_of(handshake_fault(error), peer)
             raise Unavailable(f"no connection to {self._host}:{self._port}: TLS: {fault}") from error
 
     def _head(self, method: str, target: str, fields: Mapping[str, str], size: int | None) -> h11.Request:

@@ -53,7 +53,7 @@ def explained(answer: Answer) -> str:
 
 
 _MEANINGS = {
-    400: "it does not understand the request",
+    400: "it does not understand the request: check the URL, and that its path is the service's",
     401: "it does not know us: check user and password_file, or token_file",
     403: "it does not let us do this: ask who runs it for the right",
     404: "it has nothing at this address: check the URL",
