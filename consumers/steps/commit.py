@@ -12,7 +12,7 @@ from audit.trail import Action, Transaction
 from config import metrics
 from config.peers import Commit
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed
+from consumers.leased_work import Claimed, why_ended
 from consumers.steps import stuck
 from consumers.steps.commitment import told_of
 from dicom_node.commitment import CommitmentRequest as Question
@@ -204,8 +204,7 @@ class _Requests:
 
     def ended(self, transaction: Transaction, item: CommitmentRequest, error: NodeError) -> str:
         """Nobody said whether it is kept, for as long as it was asked."""
-        given_up = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
-        return self._ended(transaction, item, given_up, calls=self._commit == "required")
+        return self._ended(transaction, item, why_ended(item, error), calls=self._commit == "required")
 
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The delivery stays stored."""
