@@ -1,7 +1,8 @@
 """Which requests a report fulfils (Referenced Request Sequence, PS3.3 C.17.2), byte for byte as they were stated.
 
 By a modality's procedure step or a worklist where one said so, else by the images themselves: their Request Attributes,
-or their Accession Number alone. Of these what is not valid by itself is left out.
+or their Accession Number alone. Of these what is not valid by itself is left out, and so is all that is said of another
+patient: of a step that began under a wrong entry of the worklist the images may have been corrected since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from sr_writer.source import Source
 REFERENCED_REQUEST = int(Tag("ReferencedRequestSequence"))
 
 _SCHEDULED, _REQUEST_ATTRIBUTES = "ScheduledStepAttributesSequence", "RequestAttributesSequence"
-_STUDY = int(Tag("StudyInstanceUID"))
+_STUDY, _PATIENT = int(Tag("StudyInstanceUID")), int(Tag("PatientID"))
 _ACCESSION, _ISSUER = int(Tag("AccessionNumber")), int(Tag("IssuerOfAccessionNumberSequence"))
 # Type 2 of an item: present, empty where nobody states one.
 _REQUIRED = tuple(
@@ -52,13 +53,19 @@ def referenced_requests(source: Source, stated: Sequence[Path]) -> Copied:
 
     `stated` are Part 10 files of a procedure step or of a worklist's items. Raises as `attributes.files.opened` does.
     """
-    character_set = text_of(read(source.identity), CHARACTER_SET).split("\\")
+    identity = read(source.identity)
+    character_set = text_of(identity, CHARACTER_SET).split("\\")
+    patient = text_of(identity, _PATIENT)
     made: dict[bytes, None] = {}
     remarks: list[str] = []
     of_study: list[tuple[Dataset, str]] = []
     for file in stated:
         try:
-            of_study += _of_file(source, file)
+            said = _of_file(source, file)
+            if said and _names_another(file, patient):
+                remarks.append(f"{_FILE} was said of another Patient ID than the images', and was left out")
+            else:
+                of_study += said
         except UnusableInput:  # results are worth more than what they were asked for by
             remarks.append(f"a file of {_FILE} cannot be read")
     for dataset, terms in of_study or _of_images(source):
@@ -78,6 +85,12 @@ def _of_file(source: Source, file: Path) -> list[tuple[Dataset, str]]:
     dataset = opened(file, _FILE, (CHARACTER_SET, _SCHEDULED, _STUDY, *_COPIED))
     items = items_of(dataset, _SCHEDULED) if _SCHEDULED in dataset else [dataset]
     return [(item, _terms(item, dataset)) for item in items if text_of(item, "StudyInstanceUID") == source.study_uid]
+
+
+def _names_another(file: Path, patient: str) -> bool:
+    """Whether who states a request names another patient; of whom nothing is stated nobody can tell."""
+    stated = text_of(opened(file, _FILE, (CHARACTER_SET, _PATIENT)), _PATIENT)
+    return bool(stated and patient) and stated != patient
 
 
 def _of_images(source: Source) -> Iterator[tuple[Dataset, str]]:

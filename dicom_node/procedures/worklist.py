@@ -73,10 +73,14 @@ def _found(peer: Peer, our_aet: str, timeout: float, order: Order, **keys: str) 
 
 
 def is_of(item: Dataset, order: Order) -> bool:
-    """Whether an item is of the study: by its UID, else by number and patient, for two houses may give one number."""
+    """Whether an item is of the study: by its UID, else by number and patient, for two houses may give one number.
+
+    What names another patient is not, whatever its UID: the images may have been corrected since.
+    """
+    patient = text_of(item, "PatientID")
     if text_of(item, "StudyInstanceUID") == order.study_uid:
-        return True
-    named = (text_of(item, "AccessionNumber"), text_of(item, "PatientID"))
+        return not (patient and order.patient_id) or patient == order.patient_id
+    named = (text_of(item, "AccessionNumber"), patient)
     return bool(order.accession and order.patient_id) and named == (order.accession, order.patient_id)
 
 

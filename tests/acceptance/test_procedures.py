@@ -24,7 +24,7 @@ from tests.support.senders import keep_responses_for_their_request
 
 pytestmark = pytest.mark.slow
 
-STEPPED, ORDERED = Phantom(size=(16, 16), slices=4, study="stepped"), Phantom(size=(16, 16), slices=4, study="ordered")
+STEPPED, ORDERED = (Phantom(size=(16, 16), slices=4, study=name, patient_id="P-1") for name in ("stepped", "ordered"))
 # Silence alone would take longer than anybody waits.
 PATIENT = {"DICOM_NODE_ASSEMBLY__SETTLE": "600", "DICOM_NODE_ASSEMBLY__MISSING": "600"}
 

@@ -14,7 +14,7 @@ from config.peers import Source
 from consumers.steps.ask_worklist import WorklistAsker
 from consumers.steps.assemble import Assembler
 from consumers.steps.awaited_requests import AwaitedRequests
-from dicom_node.procedures.worklist import Order, ask
+from dicom_node.procedures.worklist import Order, ask, is_of
 from domain.completeness import SettlePolicy
 from domain.errors import Retryable
 from domain.procedures import RequestedProcedure
@@ -131,6 +131,12 @@ def test_dcmtks_worklist_is_asked_by_number_where_the_study_has_another_uid(dcmt
     assert len(ask(dcmtk, "NODE", Order("1.7.7", "A-4711", "PAT-7"), 20.0)) == 1
     assert ask(dcmtk, "NODE", Order("1.7.7", "A-4711", "another patient"), 20.0) == []
     assert ask(dcmtk, "NODE", Order("1.7.7", "A-47*", "PAT-7"), 20.0) == []
+
+
+def test_an_item_of_the_study_that_names_another_patient_is_not_of_it() -> None:
+    mine, unnamed, other = (item(FIRST.StudyInstanceUID, PatientID=one) for one in ("PAT-7", "", "PAT-8"))
+    assert [is_of(one, ORDER) for one in (mine, unnamed, other)] == [True, True, False]
+    assert is_of(other, Order(FIRST.StudyInstanceUID, "", ""))
 
 
 def test_of_a_worklist_that_matches_by_nothing_only_what_is_of_the_study_counts(careless: Source) -> None:

@@ -16,7 +16,7 @@ from tests.support.findings import MOMENT, boxes, findings_on
 from tests.support.phantoms import Phantom
 from tests.support.procedures import as_file, begun, coded, request
 
-SMALL = Phantom(slices=3, size=(16, 16))
+SMALL = Phantom(slices=3, size=(16, 16), patient_id="P-1")
 KOS = ResultFormat(ResultKind.KOS, KEY_OBJECT_SELECTION)
 EMPTY = ("PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest", "ReferencedStudySequence")
 
@@ -67,6 +67,21 @@ def test_an_item_of_a_worklist_says_the_same(tmp_path: Path) -> None:
     (one,) = requests_of(study(), tmp_path, [as_file(item, tmp_path / "item")])
     assert (one.AccessionNumber, one.PlacerOrderNumberImagingServiceRequest) == ("A-4711", "PL-1")
     assert "PatientName" not in one
+
+
+def test_what_was_requested_of_another_patient_is_left_out_and_said_so(tmp_path: Path) -> None:
+    step = begun(of_study(AccessionNumber="A-OTHER"), PatientID="P-2")
+    report = written(study(AccessionNumber="A-1"), tmp_path, [as_file(step, tmp_path / "step")])[COMPREHENSIVE_3D_SR]
+    assert [one.AccessionNumber for one in report.ReferencedRequestSequence] == ["A-1"]
+    sr = (tmp_path / f"{ResultKind.SR}.dcm").read_bytes()
+    assert b"said of another Patient ID than the images'" in sr and b"A-OTHER" not in sr and b"P-2" not in sr
+
+
+@pytest.mark.parametrize(("of_step", "of_images"), [("", "P-1"), ("P-1", ""), (" P-1 ", "P-1")])
+def test_of_whom_nobody_says_another_the_request_is_named(of_step: str, of_images: str, tmp_path: Path) -> None:
+    step = begun(of_study(), PatientID=of_step)
+    (one,) = requests_of(study(PatientID=of_images), tmp_path, [as_file(step, tmp_path / "step")])
+    assert one.AccessionNumber == "A-4711"
 
 
 def test_several_steps_of_one_request_name_it_once(tmp_path: Path) -> None:
