@@ -99,11 +99,19 @@ def _path_beside(value: object, kind: type[BaseModel], key: str, folder: Path) -
     annotation = kind.model_fields[key].annotation if key in kind.model_fields else None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, Mapping):
         return _beside(value, annotation, folder)
+    if isinstance(value, list) and (section := _section_in(annotation)) is not None:
+        return [_beside(one, section, folder) if isinstance(one, Mapping) else one for one in value]
     if Path not in _parts(annotation):
         return value
     if isinstance(value, list):
         return [_joined(one, folder) for one in value]
     return _joined(value, folder)
+
+
+def _section_in(annotation: object) -> type[BaseModel] | None:
+    """Of what a list of tables is made, as `destinations` is; None where the setting is no such list."""
+    sections = (one for one in _parts(annotation) if isinstance(one, type) and issubclass(one, BaseModel))
+    return next(sections, None)
 
 
 def _joined(value: object, folder: Path) -> object:

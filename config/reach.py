@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from config import web_faults
 from config.contradictions import is_loopback, same_machine, servers
@@ -76,6 +77,7 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
                 f"destinations.{element(one.name, at)} is {first} once more ({one.address}): it gets all results twice"
             )
             yield Fault(said, (("destinations", at),), certain=False)
+    yield from _paths(settings)
     yield from _unlikely(settings)
     for modality in settings.assembly.settle_by_modality:
         if modality not in MODALITIES:
@@ -85,6 +87,22 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
                 (("assembly", "settle_by_modality", modality),),
                 certain=False,
             )
+
+
+def _paths(settings: Settings) -> Iterator[Fault]:
+    """URLs whose path is most likely another service's: of DICOMweb it is below one, of Orthanc's REST API the root."""
+    for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
+        for at, peer in enumerate(peers):
+            name, path = f"{kind}.{element(peer.name, at)}.url", urlsplit(peer.url).path.strip("/")
+            if peer.kind == "dicomweb" and not path:
+                said = f"{name} ({peer.url}) has no path: DICOMweb is mostly below one, such as /dicom-web of Orthanc"
+            elif peer.kind == "orthanc" and path.endswith("dicom-web"):
+                said = (
+                    f'{name} ({peer.url}) is that of DICOMweb (kind = "dicomweb"): the REST API of Orthanc is above it'
+                )
+            else:
+                continue
+            yield Fault(said, ((kind, at, "url"), (kind, at)), certain=False)
 
 
 def _unlikely(settings: Settings) -> Iterator[Fault]:

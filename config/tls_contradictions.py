@@ -79,13 +79,15 @@ def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
             yield name, "is given and tls is false: nothing would use it"
         for name in _given(peer, "user", "password_file", "token_file"):
             yield name, "is given and tls is false: whoever listens would learn it"
+    if peer.password_file and not peer.user:
+        yield "password_file", "is given and user is not: whose password is it?"
+    if peer.kind != "dicom" and peer.user and not (peer.password_file or peer.token_file):
+        yield "user", "is given and password_file is not: a user has no other proof"
     if peer.kind != "dicom" and peer.url.startswith("http:"):
         return
     pair = _given(peer, "certificate", "key")
     if len(pair) == 1:
         yield pair[0], "is given by itself: certificate and key belong together"
-    if peer.password_file and not peer.user:
-        yield "password_file", "is given and user is not: whose password is it?"
 
 
 def _given(peer: Peer, *names: str) -> list[str]:

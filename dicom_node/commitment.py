@@ -16,7 +16,6 @@ PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"  # well-known (PS3.4 J.3.5)
 REQUEST = 1  # Action Type ID (PS3.4 table J.3-1)
 SUCCESSFUL, WITH_FAILURES = 1, 2  # Event Type IDs (PS3.4 table J.3-2)
 
-IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 # A request or report of more is refused: the largest studies have a tenth of this.
 MOST_REFERENCES = 50_000
 # An item has a head, two or three elements and perhaps a delimiter; the rest is for what others put beside them.
@@ -146,7 +145,7 @@ class _Writer:
     """Elements in little endian, with VRs where the transfer syntax has them."""
 
     def __init__(self, transfer_syntax: str) -> None:
-        self._explicit = transfer_syntax != IMPLICIT
+        self._explicit = transfer_syntax != elements.IMPLICIT
 
     def uid(self, tag: int, value: str) -> bytes:
         encoded = value.encode("ascii", "replace")

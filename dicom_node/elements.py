@@ -16,6 +16,7 @@ from dicom_node import value_representations
 from dicom_node.value_representations import LONG, SHORT, UNDEFINED, Data
 from domain.errors import Permanent, UnusableInput
 
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 

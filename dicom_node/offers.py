@@ -32,12 +32,16 @@ class Offers:
     def offer(self, aet: str, ident: UUID, report: CommitmentReport) -> None:
         """Let an association of `aet` take this report; one that is offered or taken stays so. Raises OSError."""
         folder = self._of(aet)
-        if any((folder / f"{ident}{end}").exists() for end in (_OFFERED, _TAKEN)):
+        if self.has(aet, ident):
             return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = folder / f"{ident}.draft"
         draft.write_text(json.dumps(asdict(report)), encoding="utf-8")
         draft.rename(folder / f"{ident}{_OFFERED}")
+
+    def has(self, aet: str, ident: UUID) -> bool:
+        """Whether it is offered, or a listener has taken it."""
+        return any((self._of(aet) / f"{ident}{end}").exists() for end in (_OFFERED, _TAKEN))
 
     def keep_only(self, wanted: Collection[UUID]) -> None:
         """Take back every other one, and offer anew what a listener took and never told."""

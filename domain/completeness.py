@@ -3,7 +3,8 @@
 Four kinds of evidence, the strongest first, each a function here and a line of `decide`:
 
 1. as many are there as were expected: counts in the data sets (PS3.3 C.3.4), or of an archive that was asked;
-2. all are there that were named one by one: a performed procedure step, an availability notification;
+2. all are there that were named one by one, and nothing else is: a performed procedure step, an availability
+   notification;
 3. no slice and no image number is missing, and who sent it is known and has released: a short grace is enough;
 4. silence.
 
@@ -30,11 +31,12 @@ _IN_PROGRESS = "a procedure step of it is in progress"
 class SeriesArrival:
     """What is known of one series of a study that is not complete; of one that is only expected nothing came.
 
-    `came` is how many instances came, what cannot be read included.
+    `came` is how many instances came, what cannot be read included; `named` how many of these anybody named.
     """
 
     came: int
     expected: tuple[Expectation, ...] = ()
+    named: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,16 @@ def _counted(facts: StudyFacts) -> _Evidence | None:
 
 
 def _named(facts: StudyFacts) -> _Evidence | None:
-    """All are there that were named, of the study or of each of its series."""
+    """All are there that were named, of the study or of each of its series, and nothing that nobody named.
+
+    What was there at a moment says nothing while more may come.
+    """
     if shortfall(facts):
         return None
-    named = [one for one in facts.expected if one.named_all()]
+    named = [one for one in facts.expected if one.named_all()] if _are_named(facts.series) else []
     if not named and all(_all_counted(one) or _all_named(one) for one in _here(facts)):
         named = [said for one in facts.series for said in one.expected if said.named_all()]
-    if not named:
+    if not named or not (all(one.ended for one in named) or _all_sent(facts)):
         return None
     sources = " and ".join(dict.fromkeys(one.source for one in named))
     return _at_once(f"all {images(facts.came)} came that were named ({sources})")
@@ -219,7 +224,16 @@ def _all_counted(series: SeriesArrival) -> bool:
 
 
 def _all_named(series: SeriesArrival) -> bool:
-    return any(one.named_all() for one in series.expected)
+    return any(one.named_all() for one in series.expected) and _are_named((series,))
+
+
+def _are_named(series: Sequence[SeriesArrival]) -> bool:
+    return all(one.named >= one.came for one in series)
+
+
+def _all_sent(facts: StudyFacts) -> bool:
+    """Whether its senders seem to be through with it: they have released, and are known to send in one go."""
+    return facts.released and facts.known and not (facts.held or facts.opening or facts.in_progress or facts.pause)
 
 
 def _doubt(facts: StudyFacts) -> str:

@@ -28,7 +28,7 @@ def is_whole(series: SeriesFacts, came: int, expected: Sequence[Expectation] = (
     """
     if series.no_volume or came > len(series.instances) or lacking(expected, came):
         return False
-    return any(one.counted(came) or one.named_all() for one in expected) or not gap(
+    return any(one.counted(came) or (one.named_all() and one.instances == came) for one in expected) or not gap(
         list(map(_placed, series.instances))
     )
 

@@ -11,6 +11,7 @@ class Expectation:
     `source` is who, as it stands in a reason: "the sender says", "ARCHIVE says", "MPPS". `instances` and `series` are
     how many, None where that was not said. `present` is how many are here of the instances that it names one by one,
     None where it names none. `varies` says that the number was another one before: it may follow what was sent.
+    `ended` says that what it names is all that it will: it is not what was there at that moment.
     """
 
     source: str
@@ -18,6 +19,7 @@ class Expectation:
     series: int | None = None
     present: int | None = None
     varies: bool = False
+    ended: bool = True
 
     def arrived(self, came: int) -> int:
         """How many are there of those that it expects, where `came` are in all."""

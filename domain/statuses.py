@@ -47,6 +47,11 @@ _RANGES = (
 _WARNINGS = {0x0001, 0x0107, 0x0116}
 
 
+def is_taken(status: int) -> bool:
+    """Whether what was asked was done, be it with a warning."""
+    return status == SUCCESS or is_warning(status)
+
+
 def is_warning(status: int) -> bool:
     """Whether the operation was done, with something to say (PS3.7 C.3)."""
     return status & 0xF000 == 0xB000 or status in _WARNINGS

@@ -23,6 +23,8 @@ _LATER = 10
 _FIGURES = 2.0
 # Seconds between looks at what others ask us to commit to.
 _DECISIONS = 0.5
+# Of the time that the log would have, be there ever so many questions.
+_SHARE = 0.2
 # Seconds between two proofs that this spool's index lives: a host is forgotten that has none.
 _PROOFS = 2.0
 
@@ -48,7 +50,7 @@ def index(context: Context) -> None:
         )
 
         decider = Decider(context.ledger, Offers(spool), reader.identity, lambda: meter.measure().oldest_ns)
-        deciding = Throttled(_DECISIONS, decider.step)
+        deciding = Throttled(_DECISIONS, decider.step, _SHARE)
         figures = Throttled(_FIGURES, lambda: _measure(meter, context))
         waits = at_once_then(_POLL)
 

@@ -83,10 +83,14 @@ def beating(context: Context) -> Iterator[None]:
 
 
 class Throttled:
-    """A call that is made at most once in `seconds`, for figures that a busy loop would spend itself on."""
+    """A call that is made at most once in `seconds`, for figures that a busy loop would spend itself on.
 
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+    It takes `share` of the loop's time at the most.
+    """
+
+    def __init__(self, seconds: float, call: Callable[[], None], share: float = 1.0) -> None:
         self._seconds = seconds
+        self._rest = 1 / share - 1
         self._call = call
         self._due = 0.0
 
@@ -96,6 +100,8 @@ class Throttled:
         if now >= self._due:
             self._due = now + self._seconds
             self._call()
+            after = time.monotonic()
+            self._due = max(self._due, after + (after - now) * self._rest)
 
 
 def at_once_then(seconds: float) -> Iterator[float]:

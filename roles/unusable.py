@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from config.settings import Settings
 from config.sources import Fault
 from domain.errors import ConfigurationError
+from roles import named_files
 
 
 def unusable(settings: Settings) -> Iterator[Fault]:
-    """URLs that are none, and keys that are none."""
+    """URLs that are none, keys that are none, and doors that could not open for want of a file."""
     yield from _urls(settings)
     yield from _keys(settings)
+    yield from named_files.of_doors(settings)
 
 
 def _urls(settings: Settings) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, Row, and_, func, select, true, update
+from sqlalchemy import Connection, Row, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.commitment import REQUEST, RequestEvent, RequestState
@@ -14,7 +14,7 @@ from domain.json_records import JsonObject
 from domain.states import DeliveryEvent, DeliveryState
 from store.commitment_tables import commitment_requests
 from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL, Delivery
-from store.leases import NOW, Condition, LeaseTable
+from store.leases import NOW, LeaseTable
 from store.locks import locked_in_order
 from store.results import Result, as_result
 from store.tables import deliveries, delivery_objects, results
@@ -58,16 +58,6 @@ class CommitmentRequest:
     delivered: DeliveryState
     attempts: int
     age: timedelta
-
-
-def bound_for(destination: str) -> Condition:
-    """What is asked of one destination."""
-    return commitment_requests.c.destination == destination
-
-
-def bound_elsewhere(destinations: Sequence[str]) -> Condition:
-    """What is asked of none of `destinations`."""
-    return commitment_requests.c.destination.not_in(destinations) if destinations else true()
 
 
 def request(connection: Connection, delivery: Delivery) -> None:

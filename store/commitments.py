@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Row,
     Text,
@@ -54,8 +55,8 @@ _OPEN = (CommitmentState.WAITING, CommitmentState.PENDING, CommitmentState.SENDI
 _OVER = (CommitmentState.REPORTED, CommitmentState.UNREPORTED)
 # A host that did not get round to it for so long is taken for lost.
 _IS_OLD = commitments.c.wait_until < NOW - timedelta(days=1)
-# Rows of one look: what waits longest is looked at first.
-_MOST = 100
+# Rows of one look, and instances that they ask about together: a peer's oldest first, and peers take turns.
+_MOST, _MOST_INSTANCES = 100, 50_000
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,26 @@ def _ask_again(connection: Connection, commitment: uuid.UUID, asked: Asked, wait
 
 
 def waiting(connection: Connection, spool: str) -> list[uuid.UUID]:
-    """What is to be decided beside the spool of this identity, the oldest first.
+    """What is to be decided beside the spool of this identity, as much as is looked at at once.
 
     What is old and beside a spool whose index does not decide it is anybody's: that host is lost.
     """
     its = or_(commitments.c.spool == spool, _IS_OLD)
-    first = select(commitments.c.id).where(commitments.c.state == CommitmentState.WAITING, its)
-    return list(connection.scalars(first.order_by(commitments.c.asked_at).limit(_MOST)))
+    return [one for one, _ in _in_turn(connection, commitments.c.state == CommitmentState.WAITING, its)]
+
+
+def _in_turn(connection: Connection, *its: ColumnElement[bool]) -> list[tuple[uuid.UUID, str]]:
+    """Of these questions as many as are looked at at once, with who asked; the first is there whatever its size."""
+    one = commitments.c
+    turn = func.row_number().over(partition_by=one.calling_ae, order_by=(one.asked_at, one.id)).label("turn")
+    size = func.cardinality(one.sop_instances).label("size")
+    every = select(one.id, one.calling_ae, one.asked_at, size, turn).where(*its).subquery()
+    line = (every.c.turn, every.c.size, every.c.asked_at, every.c.id)  # no large one keeps out a small one
+    number, together = func.row_number().over(order_by=line), func.sum(every.c.size).over(order_by=line)
+    told = select(every.c.id, every.c.calling_ae, number.label("number"), together.label("together")).subquery()
+    fits = or_(told.c.number == 1, told.c.together <= _MOST_INSTANCES)
+    found = connection.execute(select(told).where(told.c.number <= _MOST, fits).order_by(told.c.number))
+    return [(row.id, row.calling_ae) for row in found]
 
 
 def lock_waiting(connection: Connection, commitment: uuid.UUID) -> Commitment | None:
@@ -185,11 +199,9 @@ def is_in_use(connection: Connection, one: Commitment) -> bool:
     return bool(connection.scalar(select(exists().where(same))))
 
 
-def undelivered(connection: Connection, spool: str) -> list[Commitment]:
-    """What is decided beside this spool and not reported, and that nobody reports at this moment."""
-    its = and_(commitments.c.spool == spool, commitments.c.state == CommitmentState.PENDING)
-    query = _COMMITMENT.where(its).order_by(commitments.c.asked_at).limit(_MOST)
-    return [_commitment(row) for row in connection.execute(query)]
+def undelivered(connection: Connection, spool: str) -> list[tuple[uuid.UUID, str]]:
+    """What is decided beside this spool and not reported, and that nobody reports at this moment, with who asked."""
+    return _in_turn(connection, commitments.c.spool == spool, commitments.c.state == CommitmentState.PENDING)
 
 
 def is_any_open(connection: Connection, spool: str) -> bool:

@@ -86,16 +86,6 @@ class Planned:
     rewritten: int
 
 
-def bound_for(destination: str) -> Condition:
-    """The deliveries to one destination."""
-    return deliveries.c.destination == destination
-
-
-def bound_elsewhere(destinations: Sequence[str]) -> Condition:
-    """The deliveries to none of `destinations`."""
-    return deliveries.c.destination.not_in(destinations) if destinations else true()
-
-
 def plan_delivery(
     connection: Connection, item: Job | Summary, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
 ) -> Planned | None:
@@ -104,7 +94,7 @@ def plan_delivery(
     None where it is under way or has ended. What is stored stays stored. By `rewrites` it waits, where its results were
     written anew.
     """
-    own = and_(of(deliveries, item), bound_for(destination))
+    own = and_(of(deliveries, item), DELIVERIES.bound_for(destination))
     waits = select(deliveries.c.id, deliveries.c.rewritten).where(own, deliveries.c.state == DeliveryState.PENDING)
     _new_delivery(connection, item, destination)
     row = connection.execute(locked(waits, deliveries)).one_or_none()
@@ -120,7 +110,7 @@ def plan_delivery(
 
 def make(connection: Connection, item: Job | Summary, destination: str) -> Delivery | None:
     """A delivery of which nothing is planned; None where there is one."""
-    own = and_(of(deliveries, item), bound_for(destination))
+    own = and_(of(deliveries, item), DELIVERIES.bound_for(destination))
     if connection.scalar(select(exists().where(own))):
         return None
     _new_delivery(connection, item, destination)
@@ -187,7 +177,7 @@ def reopen(
 def studies_without(connection: Connection, destination: str) -> list[StudyId]:
     """The studies with a delivery that the destination refused, that was given up, or that waits."""
     missing = deliveries.c.state.in_((*_ENDED_BADLY, DeliveryState.PENDING))
-    found = select(deliveries.c.study_id).where(bound_for(destination), missing).distinct()
+    found = select(deliveries.c.study_id).where(DELIVERIES.bound_for(destination), missing).distinct()
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
@@ -248,13 +238,13 @@ def try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> 
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
     over = (*_ARRIVED, DeliveryState.CANCELLED)
-    going = _DELIVERY.where(bound_for(destination), deliveries.c.state.not_in(over))
+    going = _DELIVERY.where(DELIVERIES.bound_for(destination), deliveries.c.state.not_in(over))
     return [_delivery(row) for row in connection.execute(locked_in_order(going, deliveries))]
 
 
 def is_known(connection: Connection, destination: str) -> bool:
     """Was anything ever to go to this destination?"""
-    return bool(connection.scalar(select(exists().where(bound_for(destination)))))
+    return bool(connection.scalar(select(exists().where(DELIVERIES.bound_for(destination)))))
 
 
 def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
@@ -277,7 +267,7 @@ def hurry(connection: Connection, study: uuid.UUID, destination: str | None = No
 
     Those to `destination` alone where one is given.
     """
-    there = bound_for(destination) if destination is not None else true()
+    there = DELIVERIES.bound_for(destination) if destination is not None else true()
     pending = and_(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.PENDING, there)
     return connection.execute(update(deliveries).where(pending).values(not_before=NOW)).rowcount
 

@@ -18,6 +18,10 @@ from store.leases import NOW
 
 #: The source of what stands in the data sets themselves.
 SENDER = "the sender says"
+#: The source of a notification of what is available (IAN): of what was there when it was sent.
+IAN = "IAN"
+# Instances that one source names of one study at the most: none has so many.
+MOST_NAMED = 20_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ def note(connection: Connection, said: Collection[Said]) -> None:
     """
     for row in _rows(said):
         connection.execute(_NOTE, row)
+    for study, source in sorted({(one.study_uid, one.source) for one in said if one.sop_uids is not None}):
+        # All that is named is looked at with each image that comes: who names more is believed nothing.
+        if (connection.scalar(_HOW_MANY_NAMED, {"study": study, "source": source}) or 0) > MOST_NAMED:
+            withdraw(connection, study, source)
 
 
 def note_of_images(connection: Connection, said: Collection[Said]) -> None:
@@ -72,22 +80,60 @@ def of_studies(connection: Connection, uids: Collection[str]) -> Mapping[str, Ma
     """What is expected of studies, by Study Instance UID and by Series Instance UID, "" of the study as a whole."""
     found: dict[str, dict[str, list[Expectation]]] = {}
     for row in connection.execute(_OF_STUDIES, {"uids": list(uids)}):
-        one = Expectation(row.source, row.instances, row.series, row.present, row.varies)
+        one = Expectation(row.source, row.instances, row.series, row.present, row.varies, row.source != IAN)
         found.setdefault(row.study_uid, {}).setdefault(row.series_uid, []).append(one)
     return found
 
 
-# What came counts, be it that it cannot be read.
+def named(connection: Connection, uids: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+    """How many of the instances that are here of studies anybody named, by Study and by Series Instance UID."""
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(_NAMED, {"uids": list(uids)}):
+        found.setdefault(row.study_uid, {})[row.series_uid] = row.number
+    return found
+
+
+# What came counts, be it that it cannot be read, and be it that nobody can tell of which study that is. What is named and
+# what came are sorted together: nobody knows how many are named, and whatever the planner guesses a join may take long.
+_TOGETHER = """
+    SELECT every.*, bool_or(source IS NULL) OVER same AS here, bool_or(source IS NOT NULL) OVER same AS listed
+    FROM (
+        SELECT e.study_uid, e.series_uid, e.source, e.part, one.uid
+        FROM dicom_node.expectations e CROSS JOIN LATERAL unnest(e.sop_uids) AS one(uid)
+        WHERE e.study_uid = ANY (:uids)
+        UNION ALL
+        (SELECT s.study_uid, se.series_uid, NULL, NULL, i.sop_uid
+        FROM dicom_node.studies s JOIN dicom_node.series se ON se.study_id = s.id
+        JOIN dicom_node.instances i ON i.series_id = se.id
+        WHERE s.study_uid = ANY (:uids)
+        UNION
+        SELECT s.study_uid, q.series_uid, NULL, NULL, q.sop_uid
+        FROM dicom_node.studies s JOIN dicom_node.quarantine q ON q.study_id = s.id OR q.study_id IS NULL
+        WHERE s.study_uid = ANY (:uids))
+    ) AS every WINDOW same AS (PARTITION BY study_uid, uid)
+"""
 _OF_STUDIES = text(
-    """
+    f"""
+    WITH present AS (
+        SELECT study_uid, series_uid, source, part, count(*) AS number FROM ({_TOGETHER}) AS every
+        WHERE here AND source IS NOT NULL GROUP BY study_uid, series_uid, source, part
+    )
     SELECT e.study_uid, e.series_uid, e.source, e.instances, e.series, e.varies,
-           CASE WHEN e.sop_uids IS NOT NULL THEN (
-               SELECT count(*) FROM unnest(e.sop_uids) AS named(uid)
-               WHERE EXISTS (SELECT FROM dicom_node.instances i WHERE i.sop_uid = named.uid)
-                  OR EXISTS (SELECT FROM dicom_node.quarantine q WHERE q.sop_uid = named.uid)
-           ) END AS present
-    FROM dicom_node.expectations e WHERE e.study_uid = ANY (:uids)
+           CASE WHEN e.sop_uids IS NOT NULL THEN coalesce(present.number, 0) END AS present
+    FROM dicom_node.expectations e LEFT JOIN present USING (study_uid, series_uid, source, part)
+    WHERE e.study_uid = ANY (:uids)
     ORDER BY e.study_uid, e.series_uid, e.source, e.part
+    """
+)
+_NAMED = text(
+    f"""
+    SELECT study_uid, series_uid, count(*) AS number FROM ({_TOGETHER}) AS every
+    WHERE listed AND source IS NULL GROUP BY study_uid, series_uid
+    """
+)
+_HOW_MANY_NAMED = text(
+    """
+    SELECT sum(cardinality(sop_uids)) FROM dicom_node.expectations WHERE study_uid = :study AND source = :source
     """
 )
 

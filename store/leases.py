@@ -14,7 +14,20 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Generic, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Table,
+    and_,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from domain.ids import StudyId
 from domain.states import advance
@@ -79,6 +92,14 @@ class LeaseTable(Generic[S, E]):
     asked_at: ColumnElement[datetime]
     at_claim: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
     last: Sequence[ColumnElement[bool]] = ()
+
+    def bound_for(self, destination: str) -> Condition:
+        """The rows for one destination, of a table whose rows are for one each."""
+        return self.table.c.destination == destination
+
+    def bound_elsewhere(self, destinations: Sequence[str]) -> Condition:
+        """The rows for none of `destinations`."""
+        return self.table.c.destination.not_in(destinations) if destinations else true()
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
         """Take the row that is due and whose turn it is; None where none is due. Counts as an attempt."""

@@ -63,16 +63,6 @@ class Rejection:
     object_key: str
 
 
-def bound_for(destination: str) -> Condition:
-    """The notes to one destination."""
-    return rejections.c.destination == destination
-
-
-def bound_elsewhere(destinations: Sequence[str]) -> Condition:
-    """The notes to none of `destinations`."""
-    return rejections.c.destination.not_in(destinations) if destinations else true()
-
-
 def get(connection: Connection, rejection: uuid.UUID) -> Rejection:
     """The note with this id."""
     return _rejection(connection.execute(_REJECTION.where(rejections.c.id == rejection)).one())
@@ -162,7 +152,7 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Rejection]:
 def studies_without(connection: Connection, destination: str) -> list[StudyId]:
     """The studies with a note that the destination refused, that was given up, or that waits."""
     missing = rejections.c.state.in_((*_ENDED_BADLY, DeliveryState.PENDING))
-    found = select(rejections.c.study_id).where(bound_for(destination), missing).distinct()
+    found = select(rejections.c.study_id).where(REJECTIONS.bound_for(destination), missing).distinct()
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
@@ -174,7 +164,7 @@ def try_anew(connection: Connection, study: uuid.UUID, reason: str, destination:
     ended = [one for one in ended_badly(connection, study) if destination in (None, one.destination)]
     for one in ended:
         _try_anew(connection, one, reason)
-    there = bound_for(destination) if destination is not None else true()
+    there = REJECTIONS.bound_for(destination) if destination is not None else true()
     pending = and_(rejections.c.study_id == study, rejections.c.state == DeliveryState.PENDING, there)
     return connection.execute(update(rejections).where(pending).values(not_before=NOW)).rowcount
 
@@ -197,7 +187,7 @@ def remember(
 
 def unfinished(connection: Connection, destination: str) -> list[Rejection]:
     """The notes that have not arrived at a destination and were not cancelled, locked."""
-    going = _REJECTION.where(bound_for(destination), rejections.c.state.not_in(_OVER))
+    going = _REJECTION.where(REJECTIONS.bound_for(destination), rejections.c.state.not_in(_OVER))
     return [_rejection(row) for row in connection.execute(locked_in_order(going, rejections))]
 
 

@@ -21,6 +21,7 @@ from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
 from models.registry import Package
 from models.rule_faults import RuleFault, rule_faults, with_places
+from roles import named_files
 from roles.database import refuse_unusable
 from roles.ports import closed
 from roles.unusable import unusable
@@ -92,6 +93,7 @@ def _of_peers(settings: Settings) -> Iterator[Fault]:
     yield from reach.callers(settings)
     yield from reach.doubtful(settings)
     yield from reach.hosts(settings)
+    yield from named_files.of_peers(settings)
 
 
 def _of_worker(settings: Settings) -> Iterator[Fault]:

@@ -33,7 +33,8 @@ class Archives:
         pause = _AWAY if isinstance(error, Unavailable) else _NEVER if isinstance(error, TakesNoQuery) else 0.0
         self._until[source.name] = self._clock.monotonic() + pause
         self._why[source.name] = error.sentence
-        _log.warning("an archive was asked in vain", extra={"source": source.name, "asked_for": self._asked_for})
+        told = {"source": source.name, "asked_for": self._asked_for, "error": error.sentence}
+        _log.warning("an archive was asked in vain", extra=told)
 
     def said(self) -> list[str]:
         """Why those that are left alone are."""

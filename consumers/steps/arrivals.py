@@ -102,10 +102,19 @@ class Arrivals:
         waited_for = [study for study in found if study.expected]
         series = self._series.of(connection, waited_for)
         said = expectations.of_studies(connection, [study.uid for study in waited_for]) if waited_for else {}
-        return {one.id: self._facts(one, series.get(one.id, ()), said.get(one.uid, {})) for one in found}
+        listed = [uid for uid, by_series in said.items() if any(map(_names_all, by_series.values()))]
+        named = expectations.named(connection, listed) if listed else {}
+        return {
+            one.id: self._facts(one, series.get(one.id, ()), said.get(one.uid, {}), named.get(one.uid, {}))
+            for one in found
+        }
 
     def _facts(
-        self, study: OpenStudy, came: Sequence[ArrivedSeries], said: Mapping[str, Sequence[Expectation]]
+        self,
+        study: OpenStudy,
+        came: Sequence[ArrivedSeries],
+        said: Mapping[str, Sequence[Expectation]],
+        named: Mapping[str, int],
     ) -> StudyFacts:
         return StudyFacts(
             silence=self._silences.of(study.id, study.last_event, study.silent if self._first_look else 0.0),
@@ -113,7 +122,7 @@ class Arrivals:
             modalities=study.modalities,
             synced=study.synced,
             came=sum(one.came for one in came),
-            series=_series(came, said),
+            series=_series(came, said, named),
             expected=tuple(said.get("", ())),
             released=study.released,
             opening=study.opening,
@@ -121,6 +130,10 @@ class Arrivals:
             known=study.seen >= KNOWN,
             pause=study.pause,
         )
+
+
+def _names_all(expected: Sequence[Expectation]) -> bool:
+    return any(one.named_all() for one in expected)
 
 
 def _series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Sequence[ArrivedSeries]]:
@@ -140,8 +153,11 @@ def _gap(came: int, series: Collection[Sequence[Placed]]) -> str:
     return next(filter(None, map(gap, series)), "")
 
 
-def _series(came: Sequence[ArrivedSeries], said: Mapping[str, Sequence[Expectation]]) -> tuple[SeriesArrival, ...]:
+def _series(
+    came: Sequence[ArrivedSeries], said: Mapping[str, Sequence[Expectation]], named: Mapping[str, int]
+) -> tuple[SeriesArrival, ...]:
     """The series that came, and those that are only expected."""
     here = [(one.uid, one.came) for one in came]
     others = [(uid, 0) for uid in sorted(said.keys() - {uid for uid, _ in here} - {""})]
-    return tuple(SeriesArrival(number, tuple(said.get(uid, ()))) for uid, number in (*here, *others))
+    every = (*here, *others)
+    return tuple(SeriesArrival(number, tuple(said.get(uid, ())), named.get(uid, 0)) for uid, number in every)

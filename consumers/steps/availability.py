@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 from audit.trail import Action, Transaction
 from dicom_node.procedures import availability, datasets
 from store import expectations, studies
-from store.expectations import Said
+from store.expectations import IAN, Said
 from store.index import STUDIES_CHANNEL
 
 if TYPE_CHECKING:
     from consumers.steps.messages import Message
-
-#: Who says so, as a reason names it.
-IAN = "IAN"
 
 
 def take(transaction: Transaction, message: "Message", now: datetime) -> None:

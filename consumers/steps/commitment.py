@@ -12,7 +12,7 @@ from audit.trail import Action, Transaction
 from dicom_node.commitment import NoCommitment, read_report, read_request
 from dicom_node.dimse import Operation
 from domain.errors import Permanent
-from domain.statuses import SUCCESS, described, is_warning
+from domain.statuses import described, is_taken
 from store import commitment_requests, commitments
 from store.commitments import Asked
 
@@ -75,7 +75,7 @@ def _heard(transaction: Transaction, message: "Message") -> None:
     except ValueError:
         raise Permanent("it answers no report") from None
     status = details.get("status")
-    if isinstance(status, int) and (status == SUCCESS or is_warning(status)):
+    if isinstance(status, int) and is_taken(status):
         heard = commitments.told(transaction.connection, ident, "reported on an association of the peer's own")
         if heard is not None:
             told = {"transaction": heard.transaction_uid, "status": f"{status:04X}"}

@@ -7,7 +7,7 @@ is known what is still on its way, and there the listener reads what it may tell
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps.commitment import told_of
@@ -62,7 +62,8 @@ class Decider:
                 _log.exception("a question of storage commitment was not decided")
         with self._ledger.database.transaction() as connection:
             undelivered = commitments.undelivered(connection, self._spool)
-        self._offer(undelivered)
+            new = [commitments.get(connection, one) for one, aet in undelivered if not self._offers.has(aet, one)]
+        self._offer(new, {one for one, _ in undelivered})
 
     def _decide(self, transaction: Transaction, waits: uuid.UUID, oldest: int | None) -> None:
         connection = transaction.connection
@@ -100,12 +101,12 @@ class Decider:
     def _is_behind(self, one: Commitment, oldest: int | None) -> bool:
         return oldest is not None and oldest <= one.asked_at.timestamp() * 1e9
 
-    def _offer(self, undelivered: list[Commitment]) -> None:
+    def _offer(self, new: Sequence[Commitment], every: Collection[uuid.UUID]) -> None:
         """A disk that takes no offer costs nothing: who asked is told on an association of ours."""
         try:
-            for one in undelivered:
+            for one in new:
                 self._offers.offer(one.calling_ae, one.id, report_of(one))
-            self._offers.keep_only({one.id for one in undelivered})
+            self._offers.keep_only(every)
         except OSError as error:
             _log.warning("reports of storage commitment are not offered: %s", error.strerror)
 

@@ -12,7 +12,7 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed, LeaseLost
+from consumers.leased_work import Claimed, LeaseLost, why_ended
 from consumers.reachability import Reachability
 from consumers.steps import of_results, stuck, supersede
 from dicom_node.scu.kinds import probe, send
@@ -27,7 +27,7 @@ from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from store import commitment_requests, deliveries
 from store.database import Connection
-from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
+from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.pauses import DELIVERIES_GO_ON
@@ -73,7 +73,7 @@ class _Deliveries:
 
     def together(self, first: Delivery) -> tuple[int, Condition]:
         """One at a time."""
-        return 1, bound_for(first.destination)
+        return 1, DELIVERIES.bound_for(first.destination)
 
     def longest(self, rows: int) -> float:
         """An object of some gigabytes over a slow line; each that has an answer is a sign of life."""
@@ -152,7 +152,7 @@ class _Deliveries:
     def ended(self, transaction: Transaction, item: Delivery, error: NodeError) -> str:
         """The study is stuck until a person has looked."""
         connection, now = transaction.connection, self._clock.now()
-        reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        reason = why_ended(item, error)
         self._tell(item, reason)
         state = DELIVERIES.move(connection, item.id, self.failure(error), reason=reason)
         transaction.emit(Event(of_results.undelivered(item, state.value), item.study_id, now))
@@ -201,7 +201,7 @@ class DeliveryTo(_Deliveries):
     ) -> None:
         super().__init__(policy, clock, destination.profile.supersede)
         self._reachability = reachability or Reachability(destination.name)
-        self.scope: Sequence[Condition] = (bound_for(destination.name),)
+        self.scope: Sequence[Condition] = (DELIVERIES.bound_for(destination.name),)
         self._commits = destination.destination.commit != "off"
         self._ledger = ledger
         self._objects = objects
@@ -264,7 +264,7 @@ class DeliveryToNobody(_Deliveries):
 
     def __init__(self, destinations: Sequence[str], policy: RetryPolicy, clock: Clock | None = None) -> None:
         super().__init__(policy, clock)
-        self.scope: Sequence[Condition] = (bound_elsewhere(destinations),)
+        self.scope: Sequence[Condition] = (DELIVERIES.bound_elsewhere(destinations),)
 
     def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Say what to do."""

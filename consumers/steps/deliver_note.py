@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from audit.trail import Action, Transaction
 from config import metrics
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed
+from consumers.leased_work import Claimed, why_ended
 from consumers.reachability import Reachability
 from consumers.steps import stuck
 from dicom_node.scu.kinds import send
@@ -23,7 +23,7 @@ from store.database import Connection
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.pauses import NOTES_GO_ON
-from store.rejections import IS_WRITTEN, REJECTIONS, Rejection, bound_elsewhere, bound_for
+from store.rejections import IS_WRITTEN, REJECTIONS, Rejection
 from store.studies import note_progress
 
 _LONGEST = 3600.0  # s
@@ -46,7 +46,7 @@ class _Notes:
 
     def together(self, first: Rejection) -> tuple[int, Condition]:
         """One at a time."""
-        return 1, bound_for(first.destination)
+        return 1, REJECTIONS.bound_for(first.destination)
 
     def longest(self, rows: int) -> float:
         """As a delivery."""
@@ -91,7 +91,7 @@ class _Notes:
     def ended(self, transaction: Transaction, item: Rejection, error: NodeError) -> str:
         """Of wrong results a person has to tell the destination; superseded ones lie beside those that say so."""
         connection, now = transaction.connection, self._clock.now()
-        reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        reason = why_ended(item, error)
         state = REJECTIONS.move(connection, item.id, self.failure(error), reason=reason)
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason, state=state.value)
         told = f"rejection note to {item.destination}: {reason}"
@@ -127,7 +127,7 @@ class NotesTo(_Notes):
     ) -> None:
         super().__init__(policy, clock)
         self._reachability = reachability or Reachability(destination.name)
-        self.scope: Sequence[Condition] = (bound_for(destination.name),)
+        self.scope: Sequence[Condition] = (REJECTIONS.bound_for(destination.name),)
         self._objects = objects
         self._destination = destination
         self._our_aet = our_aet
@@ -159,7 +159,7 @@ class NotesToNobody(_Notes):
 
     def __init__(self, destinations: Sequence[str], policy: RetryPolicy, clock: Clock | None = None) -> None:
         super().__init__(policy, clock)
-        self.scope: Sequence[Condition] = (bound_elsewhere(destinations),)
+        self.scope: Sequence[Condition] = (REJECTIONS.bound_elsewhere(destinations),)
 
     def run(self, claimed: Sequence[Claimed[Rejection]], sign: Callable[[], None]) -> Sequence[int | NodeError]:
         """Say what to do."""

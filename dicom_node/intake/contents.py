@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydicom import uid
 
-from dicom_node.listener.syntaxes import storage_sop_classes
+from dicom_node.syntaxes import storage_sop_classes
 
 FRAMES, ROWS, COLUMNS, SOP_CLASS = 0x0028_0008, 0x0028_0010, 0x0028_0011, 0x0008_0016
 # Pixel Data, and those of floats (PS3.3 C.7.6.24, C.7.6.25).

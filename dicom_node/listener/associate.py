@@ -9,8 +9,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dicom_node.listener.pdu import HEAD, MOST_CONTEXTS, AbortReason, PduType, ProtocolError
+from dicom_node.elements import IMPLICIT
 from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
+from dicom_node.pdu import HEAD, MOST_CONTEXTS, AbortReason, PduType, ProtocolError
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -201,7 +202,7 @@ def _encode_role(uid: str, scu: int, scp: int) -> bytes:
 
 def _encode_context(context: AnsweredContext) -> bytes:
     # A refused context still carries the item, whose value is not significant (PS3.8 section 9.3.3.2).
-    syntax = (context.transfer_syntax or "1.2.840.10008.1.2").encode("ascii")
+    syntax = (context.transfer_syntax or IMPLICIT).encode("ascii")
     return _item(_CONTEXT_AC, _CONTEXT_ANSWER.pack(context.id, context.result) + _item(_TRANSFER, syntax))
 
 

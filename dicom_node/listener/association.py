@@ -19,7 +19,12 @@ from dicom_node.listener.associate import (
 )
 from dicom_node.listener.dialogue import Dialogue
 from dicom_node.listener.events import ListenerEvents
-from dicom_node.listener.pdu import (
+from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection, unidentified
+from dicom_node.listener.reporting import Reporter
+from dicom_node.listener.services import Room, Service
+from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
+from dicom_node.listener.users import UnknownUser, Users
+from dicom_node.pdu import (
     RELEASE_RP,
     AbortReason,
     PduType,
@@ -32,11 +37,6 @@ from dicom_node.listener.pdu import (
     abort_by_user,
     reject,
 )
-from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection, unidentified
-from dicom_node.listener.reporting import Reporter
-from dicom_node.listener.services import Room, Service
-from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
-from dicom_node.listener.users import UnknownUser, Users
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
 from dicom_node.tls.acceptor import TlsAcceptor

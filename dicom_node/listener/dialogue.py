@@ -20,13 +20,13 @@ from dicom_node.dimse import (
 from dicom_node.listener.associate import AnsweredContext
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.messages import Message
-from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
 from dicom_node.listener.reporting import Reporter
 from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
-from dicom_node.listener.syntaxes import VERIFICATION
 from dicom_node.outside import LONGEST_UID
+from dicom_node.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
 from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
+from dicom_node.syntaxes import VERIFICATION
 
 # A data set that is longer than the longest instance is read to its end and refused; beyond this it has none.
 _ENDLESS = 4

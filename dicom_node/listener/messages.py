@@ -4,9 +4,9 @@ import logging
 
 from dicom_node.dimse import Command, Operation, Status, encode_response
 from dicom_node.listener.associate import AnsweredContext
-from dicom_node.listener.pdu import message_fragments
 from dicom_node.listener.services import Answer, Request, Room, Service, refusal
 from dicom_node.listener.stream import Fragment, PduStream
+from dicom_node.pdu import message_fragments
 from dicom_node.spool import AssociationWriter, SpoolUnavailable
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from dicom_node.listener.associate import (
     ProposedContext,
     RequestHead,
 )
-from dicom_node.listener.pdu import AbortReason, ProtocolError
 from dicom_node.listener.services import TRANSFER_SYNTAXES, Service
-from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.pdu import AbortReason, ProtocolError
+from dicom_node.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.tls.peers import Secured
 
 ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4

@@ -48,7 +48,7 @@ def _judge_step(memory: StepMemory, request: Request) -> Answer:
         return after
     look = memory.look(uid)
     try:
-        answer = _looked_at(look, after)
+        answer = _looked_at(look, after, request.peer.calling)
     except BaseException:
         look.leave()
         raise
@@ -73,13 +73,16 @@ def _step_after(request: Request, created: bool) -> "Callable[[KnownStep | None]
     return partial(mpps.begin, step=said)
 
 
-def _looked_at(look: Look, after: "Callable[[KnownStep | None], KnownStep | Refused]") -> Answer:
+def _looked_at(look: Look, after: "Callable[[KnownStep | None], KnownStep | Refused]", caller: str) -> Answer:
+    """A step is its modality's: whoever else could end it would say what was performed."""
     from dicom_node.procedures.mpps import KnownStep, Refused  # noqa: PLC0415 - see above
 
     step = after(None if look.state is None else KnownStep(look.state, look.given))
     if isinstance(step, Refused):
         return _refused(step)
-    return Answer(recorded=partial(look.keep, step.state, step.given), held=look)
+    if look.state is not None and look.caller != caller:
+        return Answer(Status.NOT_AUTHORIZED, "the procedure step was begun under another AE title")
+    return Answer(recorded=partial(look.keep, caller, step.state, step.given), held=look)
 
 
 def _judge_notification(request: Request) -> Answer:

@@ -6,9 +6,9 @@ from uuid import UUID
 from dicom_node.commitment import PUSH_MODEL_INSTANCE, encode_report
 from dicom_node.dimse import Command, Operation, encode_request
 from dicom_node.listener.associate import AnsweredContext
-from dicom_node.listener.pdu import PeerSilent, message_fragments
 from dicom_node.listener.stream import PduStream
 from dicom_node.offers import Offers
+from dicom_node.pdu import PeerSilent, message_fragments
 from dicom_node.spool import AssociationWriter, SpoolUnavailable
 
 _LOOK = 0.1  # s between two looks for a report

@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from dicom_node.dimse import Command, Operation, Status
+from dicom_node.elements import EXPLICIT, IMPLICIT
 from dicom_node.offers import Offers
 from dicom_node.outside import LONGEST_UID, is_uid
 from dicom_node.spool import Peer
 from domain.json_records import JsonObject
-from domain.statuses import SUCCESS, is_warning
+from domain.statuses import SUCCESS, is_taken
 
 # A request of a hundred thousand references is 15 MB. What is longer is read to its end and refused.
 LONGEST = 16 << 20
@@ -62,7 +63,7 @@ class Answer:
     @property
     def is_taken(self) -> bool:
         """Whether it was done, so that it is to be recorded."""
-        return self.status == SUCCESS or is_warning(self.status)
+        return is_taken(self.status)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Service:
 
 
 # Data sets of services are small and never compressed (PS3.5 section 10.1).
-TRANSFER_SYNTAXES = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"))
+TRANSFER_SYNTAXES = frozenset((IMPLICIT, EXPLICIT))
 
 
 def refusal(service: Service, command: Command) -> Answer | None:

@@ -1,8 +1,8 @@
 """Which procedure steps the listener has taken, and how each stands: what an N-CREATE or N-SET is answered by.
 
-One file below the spool's folder, for all listener processes of a host and over every restart. It holds UIDs and states
-and nothing else, and it is bounded: who is asked of a step that it has let go knows none. Only one request is judged at
-a time, from its look at the memory until its record is durable.
+One file below the spool's folder, for all listener processes of a host and over every restart. It holds UIDs, states
+and AE titles and nothing else, and it is bounded: who is asked of a step that it has let go knows none. Only one
+request is judged at a time, from its look at the memory until its record is durable.
 """
 
 import sqlite3
@@ -23,13 +23,13 @@ MOST = 50_000
 _TRIM_EVERY = 256
 _PATIENCE = 10.0  # s to wait for those before
 _TABLE = """
-    CREATE TABLE IF NOT EXISTS steps (
-        uid TEXT PRIMARY KEY, state TEXT NOT NULL, given TEXT NOT NULL, at REAL NOT NULL
+    CREATE TABLE IF NOT EXISTS begun_steps (
+        uid TEXT PRIMARY KEY, caller TEXT NOT NULL, state TEXT NOT NULL, given TEXT NOT NULL, at REAL NOT NULL
     ) WITHOUT ROWID
 """
 _TRIM = """
-    DELETE FROM steps WHERE uid IN (
-        SELECT uid FROM steps ORDER BY state = 'IN PROGRESS' DESC, at DESC LIMIT -1 OFFSET ?
+    DELETE FROM begun_steps WHERE uid IN (
+        SELECT uid FROM begun_steps ORDER BY state = 'IN PROGRESS' DESC, at DESC LIMIT -1 OFFSET ?
     )
 """
 
@@ -52,7 +52,7 @@ class StepMemory:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(_TABLE)
-            row = connection.execute("SELECT state, given FROM steps WHERE uid = ?", (uid,)).fetchone()
+            row = connection.execute("SELECT caller, state, given FROM begun_steps WHERE uid = ?", (uid,)).fetchone()
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()
@@ -76,15 +76,16 @@ class Look:
         connection: sqlite3.Connection,
         file: Path,
         uid: str,
-        row: tuple[str, str] | None,
+        row: tuple[str, str, str] | None,
         trim: Callable[[sqlite3.Connection], None],
     ) -> None:
         self._connection = connection
         self._trim = trim
         self._file = file
         self._uid = uid
-        self.state = None if row is None else ProcedureStepState(row[0])
-        self.given = frozenset() if row is None else frozenset(row[1].split())
+        self.caller = "" if row is None else row[0]
+        self.state = None if row is None else ProcedureStepState(row[1])
+        self.given = frozenset() if row is None else frozenset(row[2].split())
 
     def __enter__(self) -> Self:
         return self
@@ -94,11 +95,11 @@ class Look:
     ) -> None:
         self.leave()
 
-    def keep(self, state: ProcedureStepState, given: frozenset[str]) -> None:
-        """The step stands so now; raises SpoolUnavailable where that cannot be kept."""
-        row = (self._uid, state, " ".join(sorted(given)), time.time())
+    def keep(self, caller: str, state: ProcedureStepState, given: frozenset[str]) -> None:
+        """The step of this caller stands so now; raises SpoolUnavailable where that cannot be kept."""
+        row = (self._uid, caller, state, " ".join(sorted(given)), time.time())
         try:
-            self._connection.execute("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?)", row)
+            self._connection.execute("INSERT OR REPLACE INTO begun_steps VALUES (?, ?, ?, ?, ?)", row)
             self._trim(self._connection)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:

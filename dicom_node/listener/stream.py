@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from config.settings import Listener as Settings
-from dicom_node.listener.pdu import (
+from dicom_node.pdu import (
     FRAGMENT_HEAD,
     HEAD,
     LAST,

@@ -11,11 +11,11 @@ from typing import BinaryIO
 from config.peers import Destination, Peer
 from dicom_node.orthanc.answers import Upload
 from dicom_node.orthanc.files import are_same, opened
-from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused
+from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused, asked_of
 from dicom_node.part10 import head
 from dicom_node.scu.probe import ProbeResult, asked
 from dicom_node.scu.store import Echo, Outcome, Outgoing, Verdict
-from domain.errors import ConfigurationError, NodeError, Permanent, Retryable, Unavailable
+from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable
 from domain.statuses import SUCCESS
 
 _log = logging.getLogger(__name__)
@@ -55,14 +55,14 @@ def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float 
 
     Raises Retryable where it cannot be asked. One that it keeps in another transfer syntax is there.
     """
-    with _asked(peer, timeout) as orthanc:
+    with asked_of(peer, timeout) as orthanc:
         return {one.sop_instance: _lacks(orthanc, one) for one in objects}
 
 
 def probe(peer: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult:
     """What `peer` takes: every Part 10 file. Never raises for what it does."""
     try:
-        with _asked(peer, timeout) as orthanc:
+        with asked_of(peer, timeout) as orthanc:
             return ProbeResult(frozenset(asked()), _name(orthanc), 0)
     except Retryable as error:
         return ProbeResult(error=error.sentence)
@@ -70,20 +70,10 @@ def probe(peer: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult:
 
 def echo(peer: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `peer` whether it is there; raises Retryable with the reason where it is not."""
-    with _asked(peer, timeout) as orthanc:
+    with asked_of(peer, timeout) as orthanc:
         begun = time.perf_counter()
         version = orthanc.system().version
         return Echo((time.perf_counter() - begun) * 1000, f"Orthanc {version}", SUCCESS)
-
-
-@contextmanager
-def _asked(peer: Peer, timeout: float) -> Iterator[Orthanc]:
-    """What it will not tell may be told another time: somebody gives us the right, or mends a file of ours."""
-    try:
-        with Orthanc(peer, timeout) as orthanc:
-            yield orthanc
-    except Permanent as error:
-        raise Retryable(*error.lines) from error
 
 
 def _name(orthanc: Orthanc) -> str:
@@ -97,7 +87,7 @@ def _store(orthanc: Orthanc, one: Outgoing, studies: set[str]) -> Outcome:
         with _file(one) as (file, size):
             said = orthanc.upload(_pieces(file), size)
         verdict, reason = _judge(orthanc, one, said)
-    except (NotNow, _Unreadable) as error:
+    except (NotNow, NotFound, _Unreadable) as error:  # where nothing is found the address is wrong, not the object
         return Outcome(one, Verdict.RETRY, error.sentence)
     except Refused as error:
         return Outcome(one, Verdict.REFUSED, f"the destination refused it: {error.sentence}")

@@ -105,7 +105,8 @@ class Follower:
         if new:
             latest = sorted((*place.latest, *new), key=lambda one: one.number)[-_KNOWN_BY:]
             self._move(Place(max(place.since, latest[-1].number), latest))
-        return not page.done
+        # Who says that there is more, and gives none, is asked again after a while and not at once.
+        return bool(new) and not page.done
 
     def _see(self, page: Changes) -> None:
         """Of a long log its end is asked for once, and again when that is reached."""

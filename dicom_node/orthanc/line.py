@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 
 from config.peers import Peer as Archive
+from dicom_node import syntaxes
 from dicom_node.dimse import Status
-from dicom_node.listener.syntaxes import storage_sop_classes, transfer_syntaxes
 from dicom_node.orthanc.files import Opened, opened
 from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused
 from dicom_node.outside import is_uid
-from dicom_node.spool import PART, AssociationWriter, Close, Peer, SpoolWriter
+from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from domain.errors import UnusableInput
 from domain.ids import IMPLEMENTATION_CLASS_UID, is_derived
 from domain.json_records import JsonObject
@@ -123,7 +122,7 @@ class Line:
                 size += len(piece)
                 if size > longest:
                     return Status.OUT_OF_RESOURCES, f"data set is longer than {longest} bytes"
-                _write(association, piece)
+                association.write(piece)
             if not size:
                 return Status.CANNOT_UNDERSTAND, "data set is empty"
             association.commit()
@@ -148,29 +147,8 @@ _OPENING: JsonObject = {
 }
 
 
-def _write(association: AssociationWriter, piece: bytes) -> None:
-    left = memoryview(piece)
-    while left:
-        if association.fill == PART:
-            association.flush()
-        part = min(len(left), PART - association.fill)
-        association.buffer[association.fill : association.fill + part] = left[:part]
-        association.fill += part
-        left = left[part:]
-
-
 def _judge(file: Opened) -> tuple[Status, str]:
     """As the listener judges a C-STORE and the presentation context that it comes in."""
     if not is_uid(file.sop_instance):
         return Status.INVALID_INSTANCE, "Media Storage SOP Instance UID is no UID"
-    sop_classes, syntaxes = _accepted()
-    if file.sop_class not in sop_classes:
-        return Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is none of storage"
-    if file.transfer_syntax not in syntaxes:
-        return Status.SOP_CLASS_NOT_SUPPORTED, "transfer syntax is not supported"
-    return Status.SUCCESS, ""
-
-
-@cache
-def _accepted() -> tuple[frozenset[str], frozenset[str]]:
-    return storage_sop_classes(), transfer_syntaxes()
+    return syntaxes.fault(file.sop_class, file.transfer_syntax) or (Status.SUCCESS, "")

@@ -5,45 +5,44 @@ derived. So a study is not waited for because of what was made of it.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from config.peers import Peer
 from dicom_node.orthanc.answers import Resource
 from dicom_node.orthanc.line import Line, Rules, Taken
-from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc
+from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, asked_of
 from dicom_node.outside import is_uid
-from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.archived import MOST_STUDIES, ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.spool import Close
-from domain.errors import Permanent, Retryable
+from domain.errors import Retryable
 from domain.ids import is_derived
-
-_MOST_STUDIES = 500
-# Of these Orthanc would make a pattern, or several values, as in a C-FIND (PS3.4 C.2.2.2).
-_WILD = frozenset("*?\\")
 
 
 def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
     """How many series and instances `peer` has of a study; raises as `dicom_node.scu.sources.counts` does."""
-    with _asked(peer, timeout) as orthanc:
+    with asked_of(peer, timeout) as orthanc:
         by_series = {one.uid: len(one.children) for one in _series(orthanc, study_uid)}
     return Counts(len(by_series), sum(by_series.values()), by_series)
 
 
 def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -> list[ArchivedStudy]:
     """The studies that `peer` has of a patient, by Patient ID. Which modalities they have it does not say here."""
-    if not patient.patient_id.isascii() or not patient.patient_id or set(patient.patient_id) & _WILD:
+    if not patient.may_be_asked_for():
         return []
-    with _asked(peer, timeout) as orthanc:
-        found = orthanc.studies_like({"PatientID": patient.patient_id}, _MOST_STUDIES)
-    return [ArchivedStudy(one.uid, _date(one)) for one in found if is_uid(one.uid) and _is_patients(one, patient)]
+    with asked_of(peer, timeout) as orthanc:
+        found = orthanc.studies_like({"PatientID": patient.patient_id}, MOST_STUDIES)
+    return [
+        ArchivedStudy.told(one.uid, one.tag("StudyDate", 16))
+        for one in found
+        if is_uid(one.uid) and _is_patients(one, patient)
+    ]
 
 
 def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]:
     """The series that `peer` has of a study."""
-    with _asked(peer, timeout) as orthanc:
+    with asked_of(peer, timeout) as orthanc:
         return [
             ArchivedSeries(one.uid, one.tag("Modality", 16), one.tag("BodyPartExamined", 16), len(one.children))
             for one in _series(orthanc, study_uid)
@@ -51,13 +50,13 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Fetch these series into a spool; what was not fetched within `timeout` s counts as failed."""
     if into is None:
         raise TakesNoQuery("an Orthanc sends nothing by itself: what is fetched by REST needs a spool to go into")
     until = time.monotonic() + timeout
-    with _asked(peer, timeout) as orthanc:
+    with asked_of(peer, timeout) as orthanc:
         wanted = [one for found in _series(orthanc, study_uid) if found.uid in series for one in found.children]
     line = Line(peer, into.writer(), Rules(our_aet, into.longest, timeout))
     how, reason, stored = Close.RELEASED, "", 0
@@ -81,15 +80,6 @@ def _take(line: Line, instance: str) -> bool:
         return False
 
 
-@contextmanager
-def _asked(peer: Peer, timeout: float) -> Iterator[Orthanc]:
-    try:
-        with Orthanc(peer, timeout) as orthanc:
-            yield orthanc
-    except Permanent as error:
-        raise Retryable(*error.lines) from error
-
-
 def _series(orthanc: Orthanc, study_uid: str) -> list[Resource]:
     """None where it has no such study, or it was deleted meanwhile."""
     found: list[Resource] = []
@@ -101,14 +91,5 @@ def _series(orthanc: Orthanc, study_uid: str) -> list[Resource]:
     return [one for one in found if is_uid(one.uid) and not is_derived(one.uid)]
 
 
-def _date(study: Resource) -> str:
-    date = study.tag("StudyDate", 16)
-    return date if len(date) == 8 and date.isascii() and date.isdigit() else ""
-
-
 def _is_patients(study: Resource, patient: PatientKeys) -> bool:
-    """An answer with another Patient ID or another birth date than the patient's is somebody else's."""
-    born = study.tag("PatientBirthDate", 16)
-    return study.tag("PatientID", 64) == patient.patient_id and (
-        not patient.birth_date or born in ("", patient.birth_date)
-    )
+    return patient.are_of(study.tag("PatientID", 64), study.tag("PatientBirthDate", 16))

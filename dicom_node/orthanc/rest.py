@@ -23,8 +23,9 @@ _LARGEST = 16 << 20
 # It closes a connection that says nothing for a second, which a request that changes something must not meet.
 _KEPT = 0.5
 _OK, _CREATED, _MISSING = 200, 201, 404
-# What the same request will hear again: malformed, conflicting, too large, of a kind that it does not take.
-_LASTING = (400, 405, 409, 410, 411, 413, 414, 415, 422)
+# What the same request will hear again: malformed, conflicting, too large, of a kind that it does not take. 405 is of a
+# wrong address, and no word on what was sent there.
+_LASTING = (400, 409, 410, 411, 413, 414, 415, 422)
 
 
 class Refused(Permanent):
@@ -163,6 +164,16 @@ class Orthanc:
     def _let_go_of_an_old_one(self) -> None:
         if time.monotonic() - self._used > _KEPT:
             self._client.close()
+
+
+@contextmanager
+def asked_of(peer: Peer, timeout: float) -> Iterator[Orthanc]:
+    """One for questions that may be put again: somebody gives us the right, or mends a file of ours."""
+    try:
+        with Orthanc(peer, timeout) as orthanc:
+            yield orthanc
+    except Permanent as error:
+        raise Retryable(*error.lines) from error
 
 
 def _judge(answer: Answer) -> Answer:

@@ -10,10 +10,10 @@ from dicom_node import elements
 from dicom_node.attributes.files import by_pydicom, known_character_set
 from dicom_node.attributes.reader import items_of, text_of
 from dicom_node.attributes.values import decoded
+from dicom_node.elements import EXPLICIT, EXPLICIT_BIG, IMPLICIT
 from dicom_node.outside import LONGEST_TEXT, words
 from domain.errors import Permanent, UnusableInput
 
-IMPLICIT, EXPLICIT, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", elements.EXPLICIT_BIG
 TRANSFER_SYNTAXES = (EXPLICIT, IMPLICIT, EXPLICIT_BIG)
 #: Elements, items and delimiters: a step of twenty series with ten thousand images each comes to no more.
 MOST_STEPS = 1 << 20

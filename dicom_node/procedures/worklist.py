@@ -17,9 +17,9 @@ from pydicom.tag import Tag
 from config.peers import Peer
 from dicom_node.attributes.files import by_pydicom
 from dicom_node.attributes.reader import is_uid, text_of
+from dicom_node.elements import EXPLICIT
 from dicom_node.part10 import head
 from dicom_node.procedures import MODALITY_WORKLIST
-from dicom_node.procedures.datasets import EXPLICIT
 from dicom_node.procedures.requests import of_item
 from dicom_node.scu.find import find
 from domain.errors import UnusableInput

@@ -1,7 +1,18 @@
 """What an archive says of the studies that it has, whatever way it is asked (`dicom_node.scu.kinds`)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
+
+from dicom_node.outside import whole, words
+
+# More studies of a patient, series of a study and instances than anybody has.
+MOST_STUDIES, MOST_SERIES, MOST_INSTANCES = 500, 1000, 100_000
+_LONGEST_CODE = 16  # characters of a Code String (PS3.5 6.2)
+
+_WILD = frozenset("*?\\")
+_DATE = re.compile(r"[0-9]{8}")
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,18 @@ class PatientKeys:
     issuer: str = ""
     birth_date: str = ""
 
+    def may_be_asked_for(self, also_wild: str = "") -> bool:
+        """Whether a query by this Patient ID means it alone; `also_wild` are characters that mean more there.
+
+        Of a wild card or a backslash a peer would make a pattern, or several values (PS3.4 C.2.2.2).
+        """
+        ident = self.patient_id
+        return bool(ident) and ident.isascii() and not set(ident) & _WILD.union(also_wild)
+
+    def are_of(self, patient_id: str, birth_date: str) -> bool:
+        """Whether an answer that names these is the patient's: another id, or another birth date, is somebody else."""
+        return patient_id == self.patient_id and (not self.birth_date or birth_date in ("", self.birth_date))
+
 
 @dataclass(frozen=True)
 class ArchivedStudy:
@@ -32,6 +55,12 @@ class ArchivedStudy:
     uid: str
     date: str = ""
     modalities: frozenset[str] = frozenset()
+
+    @classmethod
+    def told(cls, uid: str, date: str, modalities: Iterable[str] = ()) -> Self:
+        """The study in an archive's own words; what is no date, and no modality, it does not say."""
+        named = frozenset(words(one, _LONGEST_CODE) for one in modalities)
+        return cls(uid, date if _DATE.fullmatch(date) else "", named - {""})
 
 
 @dataclass(frozen=True)
@@ -42,6 +71,13 @@ class ArchivedSeries:
     modality: str = ""
     body_part: str = ""
     instances: int | None = None
+
+    @classmethod
+    def told(cls, uid: str, modality: str, body_part: str, instances: str) -> Self:
+        """The series in an archive's own words; a number that can be none it does not say."""
+        return cls(
+            uid, words(modality, _LONGEST_CODE), words(body_part, _LONGEST_CODE), whole(instances, 1, MOST_INSTANCES)
+        )
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from dicom_node import elements
 from dicom_node.scu.store import Outgoing, outgoing
 from domain.errors import UnusableInput
 
-IMPLICIT = "1.2.840.10008.1.2"
-
 _UID = re.compile(rb"[0-9]+(\.[0-9]+)+")
 _CLASS, _INSTANCE = 0x0008_0016, 0x0008_0018
 _FIRST = b"\x08\x00"
@@ -40,7 +38,7 @@ def _bare(path: Path) -> Outgoing:
         raise UnusableInput(f"{path.name} cannot be read: {error.strerror}") from error
     if data[4:6].isupper() or len(data) > _MOST:
         raise UnusableInput(_UNKNOWN)
-    return Outgoing(path, *_names(data), IMPLICIT, bare=True)
+    return Outgoing(path, *_names(data), elements.IMPLICIT, bare=True)
 
 
 def _names(data: bytes) -> tuple[str, str]:
@@ -48,7 +46,7 @@ def _names(data: bytes) -> tuple[str, str]:
     try:
         values = {
             tag: data[start:end].rstrip(b"\0 ")
-            for parents, tag, start, end in elements.walk(data, IMPLICIT)
+            for parents, tag, start, end in elements.walk(data, elements.IMPLICIT)
             if not parents and tag in (_CLASS, _INSTANCE)
         }
     except UnusableInput as error:

@@ -1,12 +1,10 @@
 """Storage commitment as a user and as a provider that reports (PS3.4 annex J), on associations that we ask for."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from config.peers import Peer
 from dicom_node.commitment import (
-    IMPLICIT,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     REQUEST,
@@ -19,7 +17,9 @@ from dicom_node.commitment import (
 )
 from dicom_node.dimse import Command, Malformed, Operation, Status, decode_status, encode_response
 from dicom_node.dimse import encode_request as command_of
-from dicom_node.scu.requestor import Association, Context, associate
+from dicom_node.elements import IMPLICIT
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
 from domain.errors import Retryable
 
 # One alone, the default that everybody takes (PS3.5 10.1): so it is known in which a report comes.
@@ -33,14 +33,14 @@ class TakesNoCommitment(Retryable):
 
 
 @dataclass(frozen=True)
-class Taken:
+class CommitmentAnswer:
     """What became of a question: `status` of the N-ACTION, and the reports that came on the same association."""
 
     status: int
     reports: tuple[CommitmentReport, ...] = ()
 
 
-def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wait: float) -> Taken:
+def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wait: float) -> CommitmentAnswer:
     """Ask whether `peer` keeps the instances; a report that comes within `wait` s is taken on the same association.
 
     Raises TakesNoCommitment, Unavailable where nobody answers, and Retryable for all else that is no answer.
@@ -48,7 +48,7 @@ def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wa
     with associate(peer, our_aet, [CONTEXT], timeout) as association:
         _agreed(association)
         command = command_of(Operation.N_ACTION, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST)
-        association.say(CONTEXT, command, _pieces(encode_request(request, CONTEXT[1]), association.chunk))
+        association.say(CONTEXT, command, encode_request(request, CONTEXT[1]))
         reports: list[CommitmentReport] = []
         status = _status(association, reports, timeout)
         if status == Status.SUCCESS and not reports:
@@ -56,7 +56,7 @@ def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wa
             with suppress(Retryable):
                 if (heard := association.hear(wait, _LARGEST)) is not None:
                     _take(association, *heard, reports)
-        return Taken(status, tuple(reports))
+        return CommitmentAnswer(status, tuple(reports))
 
 
 def tell(peer: Peer, our_aet: str, report: CommitmentReport, timeout: float) -> int:
@@ -67,9 +67,8 @@ def tell(peer: Peer, our_aet: str, report: CommitmentReport, timeout: float) -> 
     with associate(peer, our_aet, [CONTEXT], timeout, provides=(PUSH_MODEL,)) as association:
         _agreed(association)
         command = command_of(Operation.N_EVENT_REPORT, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE, report.event)
-        pieces = _pieces(encode_report(report, CONTEXT[1]), association.chunk)
         try:
-            return decode_status(association.request(CONTEXT, command, pieces))
+            return decode_status(association.request(CONTEXT, command, encode_report(report, CONTEXT[1])))
         except Malformed as error:
             raise Retryable(f"the peer's answer cannot be read: {error}") from error
 
@@ -102,9 +101,3 @@ def _take(association: Association, command: Command, data: bytes, reports: list
         association.say(CONTEXT, encode_response(command, Status.INVALID_ARGUMENT, str(error)))
     else:
         association.say(CONTEXT, encode_response(command, Status.SUCCESS))
-
-
-def _pieces(data: bytes, chunk: int) -> Iterator[memoryview]:
-    whole = memoryview(data)
-    for start in range(0, len(whole), chunk):
-        yield whole[start : start + chunk]

@@ -4,7 +4,6 @@ What comes back is bounded by number, by size and by time, whatever the peer doe
 callers read it by `dicom_node.attributes.reader`, which knows what writers put where a value is due.
 """
 
-from collections.abc import Iterator
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -14,17 +13,17 @@ from pydicom.filewriter import write_dataset
 from config.peers import Peer
 from dicom_node.attributes.files import by_pydicom, read_with
 from dicom_node.dimse import Operation, encode_cancel, encode_query
+from dicom_node.elements import EXPLICIT, IMPLICIT
 from dicom_node.part10 import head
-from dicom_node.scu.requestor import Association, Context, associate
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, code, described
 
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
-WORKLIST = "1.2.840.10008.5.1.4.31"
 
-_IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 #: Transfer syntaxes that identifiers are proposed in, the one that we would have first.
-IMPLICIT_OR_EXPLICIT = (_IMPLICIT, _EXPLICIT)
+IMPLICIT_OR_EXPLICIT = (IMPLICIT, EXPLICIT)
 _CANCELLED = 0xFE00
 # PS3.4 table C.4-1: an archive that gives these will give them again; the last is 0122, SOP class not supported.
 _NEVER = {0xA900: "the peer does not know what it was asked for", 0x0122: "the peer does not know this kind of query"}
@@ -50,7 +49,7 @@ def find(
     """The data sets that `peer` has for `keys`, at most `limit`: then the query is cancelled.
 
     `model` is the SOP class UID of the information model, as STUDY_ROOT; `level` its Query/Retrieve Level, "" where it
-    has none, as WORKLIST. `keys` holds a value for what must match, and an empty one for what is wanted too. `timeout`
+    has none, as a worklist. `keys` holds a value for what must match, an empty one for what is wanted too. `timeout`
     (s) is for the connection and for all answers together. An answer that cannot be read is left out.
 
     Raises Unavailable where nobody answers, TakesNoQuery where the peer does not answer such questions, and Retryable
@@ -67,7 +66,7 @@ def find(
                     "the peer takes no C-FIND of this kind from us: its query service has to be allowed there"
                 )
             command = encode_query(Operation.C_FIND, MESSAGE_ID, model)
-            association.say(context, command, identifier(context, level, keys, association.chunk))
+            association.say(context, command, identifier(context, level, keys))
             status = _collect(association, context, found, timeout, limit)
     except _Enough:
         pass
@@ -117,17 +116,15 @@ def _judge(status: int) -> None:
         raise Retryable("the peer ended the query before it was through")
 
 
-def identifier(context: Context, level: str, keys: Dataset, chunk: int) -> Iterator[memoryview]:
-    """`keys` with their Query/Retrieve Level, encoded for `context`, in pieces of `chunk` bytes at the most."""
+def identifier(context: Context, level: str, keys: Dataset) -> bytes:
+    """`keys` with their Query/Retrieve Level, encoded for `context`."""
     asked = Dataset(keys)
     if level:
         asked.QueryRetrieveLevel = level
     buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, context[1] == _IMPLICIT
+    buffer.is_little_endian, buffer.is_implicit_VR = True, context[1] == IMPLICIT
     write_dataset(buffer, asked)
-    whole = memoryview(buffer.getvalue())
-    for start in range(0, len(whole), chunk):
-        yield whole[start : start + chunk]
+    return buffer.getvalue()
 
 
 def _read(model: str, syntax: str, data: bytes) -> Dataset | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pydicom import Dataset
 
 from config.peers import Peer
+from dicom_node import elements
 from dicom_node.attributes.reader import text_of
 from dicom_node.dimse import (
     Command,
@@ -21,14 +22,16 @@ from dicom_node.dimse import (
     encode_query,
     encode_response,
 )
-from dicom_node.listener.syntaxes import storage_sop_classes
 from dicom_node.outside import is_uid
+from dicom_node.pdu import MOST_CONTEXTS
 from dicom_node.scu.archived import Fetched
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import IMPLICIT_OR_EXPLICIT, MESSAGE_ID, STUDY_ROOT, TakesNoQuery, find, identifier
-from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
-from dicom_node.spool import PART, AssociationWriter, Close, SpoolUnavailable
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
+from dicom_node.spool import Close, SpoolUnavailable
 from dicom_node.spool import Peer as Caller
+from dicom_node.syntaxes import storage_sop_classes
 from domain.errors import Retryable
 from domain.statuses import SUCCESS, described
 
@@ -41,13 +44,13 @@ _LOOKED_AT = 50  # images of a series whose SOP class is asked for
 _COMMON = tuple(f"1.2.840.10008.5.1.4.1.1.{one}" for one in ("2", "2.1", "4", "4.1", "1", "1.1", "128", "20"))
 # As they may be stored there, what is sent most first: a peer takes the context that it has the instance in.
 _SYNTAXES = (
-    *("1.2.840.10008.1.2.1", "1.2.840.10008.1.2"),
+    *(elements.EXPLICIT, elements.IMPLICIT),
     *(f"1.2.840.10008.1.2.4.{one}" for one in (70, 80, 90, 57, 50, 51, 81, 91, 201, 202, 203)),
-    *("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"),
+    *("1.2.840.10008.1.2.5", elements.DEFLATED, elements.EXPLICIT_BIG),
 )
 
 
-def get(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals) -> Fetched:
+def get(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool) -> Fetched:
     """Have `peer` give these series of a study into a spool; how many instances came.
 
     `timeout` (s) is for each question, and for all that comes. Raises Unavailable where nobody answers, TakesNoQuery
@@ -79,7 +82,7 @@ def _got(
             keys = Dataset()
             keys.StudyInstanceUID, keys.SeriesInstanceUID = study_uid, uid
             command = encode_query(Operation.C_GET, MESSAGE_ID, STUDY_ROOT_GET)
-            association.say(context, command, identifier(context, "SERIES", keys, association.chunk))
+            association.say(context, command, identifier(context, "SERIES", keys))
             status = incoming.take(max(1.0, until - time.monotonic()))
             if status not in (SUCCESS, _WITH_FAILURES):
                 raise Retryable(f"the peer could not give a series: {described(status)}")
@@ -100,13 +103,13 @@ def _classes(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], ti
         found |= {
             text_of(one, "SOPClassUID") for one in find(peer, our_aet, STUDY_ROOT, "IMAGE", keys, timeout, _LOOKED_AT)
         }
-    return sorted(found & set(storage_sop_classes())) or _COMMON
+    return sorted(found & storage_sop_classes()) or _COMMON
 
 
 class _Incoming:
     """What comes on the association, on its way into the spool. `stored` and `refused` count instances."""
 
-    def __init__(self, association: Association, peer: Peer, our_aet: str, into: Arrivals) -> None:
+    def __init__(self, association: Association, peer: Peer, our_aet: str, into: FetchSpool) -> None:
         self.stored = self.refused = 0
         self._association = association
         self._syntaxes = {number: syntax for (_, syntax), number in association.negotiated.accepted.items()}
@@ -165,7 +168,7 @@ class _Incoming:
                 size += len(piece)
                 if size > self._longest:
                     raise SpoolUnavailable(f"data set is longer than {self._longest} bytes")
-                _fill(self._spool, memoryview(piece))
+                self._spool.write(piece)
             if not size:
                 self._spool.abandon()
                 return Status.CANNOT_UNDERSTAND, "data set is empty"
@@ -175,16 +178,6 @@ class _Incoming:
             _passed_over(data)
             return Status.OUT_OF_RESOURCES, str(error)
         return None
-
-
-def _fill(spool: AssociationWriter, data: memoryview) -> None:
-    while data:
-        if spool.fill == PART:
-            spool.flush()
-        part = min(len(data), PART - spool.fill)
-        spool.buffer[spool.fill : spool.fill + part] = data[:part]
-        spool.fill += part
-        data = data[part:]
 
 
 def _passed_over(data: Iterator[bytes]) -> None:

@@ -8,14 +8,13 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from config.peers import Peer, PeerKind
-from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
 _WHERE: Mapping[PeerKind, str] = {
     "dicom": "dicom_node.scu.dicom",
-    "dicomweb": "dicom_node.scu.dicomweb",
-    "orthanc": "dicom_node.orthanc.kind",
+    "dicomweb": "dicom_node.web.destination",
+    "orthanc": "dicom_node.orthanc.destination",
 }
 
 
@@ -27,6 +26,8 @@ class _Kind(Protocol):
     def probe(self, peer: Peer, our_aet: str, timeout: float) -> ProbeResult: ...
 
     def echo(self, peer: Peer, our_aet: str, timeout: float) -> Echo: ...
+
+    def holds(self, objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float) -> Mapping[str, str]: ...
 
 
 def send(
@@ -54,11 +55,7 @@ def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float 
 
     Raises Retryable where it cannot be asked now, and of these TakesNoQuery where it answers no such question.
     """
-    its_own = getattr(_kind(peer), "holds", None)
-    if its_own is None:
-        raise TakesNoQuery(f"a peer of kind {peer.kind} is not asked for single images")
-    found: Mapping[str, str] = its_own(objects, peer, our_aet, timeout)
-    return found
+    return _kind(peer).holds(objects, peer, our_aet, timeout)
 
 
 def _kind(peer: Peer) -> _Kind:

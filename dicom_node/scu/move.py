@@ -8,7 +8,8 @@ from config.peers import Peer
 from dicom_node.dimse import Answer, Operation, encode_query
 from dicom_node.scu.archived import Fetched
 from dicom_node.scu.find import IMPLICIT_OR_EXPLICIT, MESSAGE_ID, STUDY_ROOT, TakesNoQuery, identifier
-from dicom_node.scu.requestor import Association, Context, associate
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
 from domain.errors import Retryable
 from domain.statuses import SUCCESS, code, described
 
@@ -45,7 +46,7 @@ def _moved(association: Association, context: Context, to: str, keys: Dataset, t
     association.say(
         context,
         encode_query(Operation.C_MOVE, MESSAGE_ID, context[0], move_to=to),
-        identifier(context, "SERIES", keys, association.chunk),
+        identifier(context, "SERIES", keys),
     )
     return next(answer for answer, _ in association.answers(timeout, _LARGEST) if not answer.is_pending)
 

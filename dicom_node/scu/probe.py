@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from config.peers import Peer
 from dicom_node.scu.commitment import CONTEXT as COMMITMENT
-from dicom_node.scu.requestor import Context, associate
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import associate
+from dicom_node.syntaxes import VERIFICATION
 from domain.errors import Retryable
 from domain.profiles import IMPLICIT, every_form
 
-_VERIFICATION: Context = ("1.2.840.10008.1.1", IMPLICIT)
+_VERIFICATION: Context = (VERIFICATION, IMPLICIT)
 
 
 @dataclass(frozen=True)

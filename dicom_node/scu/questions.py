@@ -13,20 +13,25 @@ from pydicom import Dataset
 
 from config.peers import Peer
 from dicom_node.attributes.reader import text_of
-from dicom_node.outside import is_uid, whole, words
-from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.outside import is_uid, whole
+from dicom_node.scu.archived import (
+    MOST_INSTANCES,
+    MOST_SERIES,
+    MOST_STUDIES,
+    ArchivedSeries,
+    ArchivedStudy,
+    Counts,
+    Fetched,
+    PatientKeys,
+)
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery, find
 from dicom_node.scu.get import get
 from dicom_node.scu.move import move
 from domain.errors import Retryable, Unavailable
 from domain.ids import is_derived
 
-# A study of more series, and a series of more instances, than anybody makes; and what is looked at one by one.
-_MOST_SERIES, _MOST_INSTANCES = 1000, 100_000
-_MOST_COUNTED = 20
-_MOST_STUDIES = 500
-_WILD = frozenset("*?\\")
+_MOST_COUNTED = 20  # series whose instances are counted one by one
 
 
 def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
@@ -41,23 +46,20 @@ def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
         one.uid: number for one in series if (number := _number(peer, our_aet, study_uid, one, timeout, series))
     }
     own = len(series) < len(every)
-    stated = None if own else whole(text_of(told[0], "NumberOfStudyRelatedInstances"), 1, _MOST_INSTANCES)
+    stated = None if own else whole(text_of(told[0], "NumberOfStudyRelatedInstances"), 1, MOST_INSTANCES)
     summed = sum(by_series.values()) if by_series and len(by_series) == len(series) else None
-    number = None if own else whole(text_of(told[0], "NumberOfStudyRelatedSeries"), 1, _MOST_SERIES)
+    number = None if own else whole(text_of(told[0], "NumberOfStudyRelatedSeries"), 1, MOST_SERIES)
     return Counts(number or len(series) or None, stated or summed, by_series)
 
 
 def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -> list[ArchivedStudy]:
-    """The studies that `peer` has of a patient, by Patient ID; raises as `find` does.
-
-    An answer with another Patient ID or another birth date than the patient's is somebody else's.
-    """
-    if not patient.patient_id.isascii() or not patient.patient_id or set(patient.patient_id) & _WILD:
-        return []  # of these a peer would make a pattern, or several values (PS3.4 C.2.2.2)
+    """The studies that `peer` has of a patient, by Patient ID; raises as `find` does."""
+    if not patient.may_be_asked_for():
+        return []
     asked = _keys(
         PatientID=patient.patient_id, PatientBirthDate="", StudyInstanceUID="", StudyDate="", ModalitiesInStudy=""
     )
-    found = find(peer, our_aet, STUDY_ROOT, "STUDY", asked, timeout, _MOST_STUDIES)
+    found = find(peer, our_aet, STUDY_ROOT, "STUDY", asked, timeout, MOST_STUDIES)
     return [_study(one) for one in found if _is_patients(one, patient) and is_uid(text_of(one, "StudyInstanceUID"))]
 
 
@@ -67,7 +69,7 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Have `peer` send these series to our listener, or give them `into` a spool where it does not know who we are.
 
@@ -95,15 +97,11 @@ def _series(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Iterato
         BodyPartExamined="",
         NumberOfSeriesRelatedInstances="",
     )
-    for one in find(peer, our_aet, STUDY_ROOT, "SERIES", asked, timeout, _MOST_SERIES):
+    for one in find(peer, our_aet, STUDY_ROOT, "SERIES", asked, timeout, MOST_SERIES):
         uid = text_of(one, "SeriesInstanceUID")
         if is_uid(uid) and _is_of(one, study_uid):
-            yield ArchivedSeries(
-                uid,
-                words(text_of(one, "Modality"), 16),
-                words(text_of(one, "BodyPartExamined"), 16),
-                whole(text_of(one, "NumberOfSeriesRelatedInstances"), 1, _MOST_INSTANCES),
-            )
+            told = ("Modality", "BodyPartExamined", "NumberOfSeriesRelatedInstances")
+            yield ArchivedSeries.told(uid, *(text_of(one, keyword) for keyword in told))
 
 
 def _number(
@@ -113,18 +111,13 @@ def _number(
     if one.instances is not None or len(every) > _MOST_COUNTED:
         return one.instances
     asked = _keys(StudyInstanceUID=study_uid, SeriesInstanceUID=one.uid, SOPInstanceUID="")
-    found = find(peer, our_aet, STUDY_ROOT, "IMAGE", asked, timeout, _MOST_INSTANCES)
+    found = find(peer, our_aet, STUDY_ROOT, "IMAGE", asked, timeout, MOST_INSTANCES)
     return len({uid for each in found if is_uid(uid := text_of(each, "SOPInstanceUID"))}) or None
 
 
 def _study(one: Dataset) -> ArchivedStudy:
-    date = text_of(one, "StudyDate")
-    modalities = frozenset(words(part, 16) for part in text_of(one, "ModalitiesInStudy").split("\\"))
-    return ArchivedStudy(text_of(one, "StudyInstanceUID"), date if _is_date(date) else "", modalities - {""})
-
-
-def _is_date(text: str) -> bool:
-    return len(text) == 8 and text.isascii() and text.isdigit()
+    modalities = text_of(one, "ModalitiesInStudy").split("\\")
+    return ArchivedStudy.told(text_of(one, "StudyInstanceUID"), text_of(one, "StudyDate"), modalities)
 
 
 def _is_of(one: Dataset, study_uid: str) -> bool:
@@ -133,10 +126,7 @@ def _is_of(one: Dataset, study_uid: str) -> bool:
 
 
 def _is_patients(one: Dataset, patient: PatientKeys) -> bool:
-    born = text_of(one, "PatientBirthDate")
-    return text_of(one, "PatientID") == patient.patient_id and (
-        not patient.birth_date or born in ("", patient.birth_date)
-    )
+    return patient.are_of(text_of(one, "PatientID"), text_of(one, "PatientBirthDate"))
 
 
 def _keys(**values: str) -> Dataset:

@@ -9,7 +9,7 @@ from config.peers import Peer
 from config.secret_files import secret_in
 from dicom_node.tls.connection import TlsConnection
 from dicom_node.tls.contexts import requestor_context
-from dicom_node.tls.faults import TlsFault, handshake_fault
+from dicom_node.tls.faults import handshake_fault, said_of
 from domain.errors import ConfigurationError, Retryable
 
 Connection = socket.socket | TlsConnection
@@ -29,18 +29,8 @@ def secured(connection: socket.socket, peer: Peer, timeout: float) -> Connection
     except ConfigurationError as error:
         raise Retryable(str(error)) from error
     except OSError as error:
-        raise Retryable(f"TLS with {peer.address}: {said(handshake_fault(error), peer)}") from error
+        raise Retryable(f"TLS with {peer.address}: {said_of(handshake_fault(error), peer)}") from error
     return tls
-
-
-def said(fault: TlsFault, peer: Peer) -> str:
-    """What is wrong, as whoever calls has to hear it."""
-    if fault.code == "tls-plain":
-        return "it speaks no TLS at this port: tls = false, or another port"
-    if fault.code == "tls-authority":
-        known = f"{peer.ca}" if peer.ca else "among the system's; name it as ca"
-        return f"the peer's certificate is signed by an authority that is not in ca ({known})"
-    return fault.said
 
 
 def broken(error: OSError) -> str:

@@ -16,7 +16,10 @@ from config.peers import Peer
 from dicom_node import elements
 from dicom_node.dimse import Malformed, Operation, decode_status, encode_request
 from dicom_node.elements import OutOfData
-from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
+from dicom_node.pdu import MOST_CONTEXTS
+from dicom_node.scu.negotiation import Context
+from dicom_node.scu.requestor import Association, associate
+from dicom_node.syntaxes import VERIFICATION
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, described, is_warning, outcome
 
@@ -25,7 +28,7 @@ class TakesNoEcho(Retryable):
     """A destination that takes associations, and no Verification in them."""
 
 
-_VERIFICATION: Context = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
+_VERIFICATION: Context = (VERIFICATION, elements.IMPLICIT)
 # Bytes of a file meta: a few UIDs, but private information may be added to it (PS3.10 7.1).
 _USUAL_META, _LARGEST_META = 4 << 10, 1 << 20
 

@@ -59,10 +59,10 @@ class AssociationWriter:
 
     A request of another service than storage: `keep`, which returns when all of it is durable.
 
-    An instance: `begin`; fill `buffer` from `fill` on and move `fill`, calling `flush` when `fill` has reached PART and
-    more is to come; then `commit`, which returns when all of it is durable; or `abandon`. `flush` and `commit` raise
-    SpoolUnavailable when that cannot be; the instance is then to be abandoned, the association may go on. Between
-    instances it holds no buffer, and between writes no segment.
+    An instance: `begin`; `write` its bytes, or without a copy fill `buffer` from `fill` on and move `fill`, calling
+    `flush` when `fill` has reached PART and more is to come; then `commit`, which returns when all of it is durable; or
+    `abandon`. `write`, `flush` and `commit` raise SpoolUnavailable when that cannot be; the instance is then to be
+    abandoned, the association may go on. Between instances it holds no buffer, and between writes no segment.
     """
 
     def __init__(self, access: SpoolAccess, ident: UUID, peer: Peer, sequence: Iterator[int]) -> None:
@@ -102,6 +102,17 @@ class AssociationWriter:
         if not self._frame:
             self._frame = self._access.frames.take()
             self.buffer = self._frame[HEADER : HEADER + PART]
+
+    def write(self, data: bytes) -> None:
+        """Add these bytes to the instance that was begun."""
+        left = memoryview(data)
+        while left:
+            if self.fill == PART:
+                self.flush()
+            part = min(len(left), PART - self.fill)
+            self.buffer[self.fill : self.fill + part] = left[:part]
+            self.fill += part
+            left = left[part:]
 
     def flush(self) -> None:
         """Write what is in the buffer as a part and empty it."""

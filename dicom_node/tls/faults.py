@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 
+from config.peers import Peer
 from dicom_node.tls.connection import NotTls, Resumed
 
 # Of X.509's verification (openssl-verification-options(1)).
@@ -69,6 +70,19 @@ def handshake_fault(error: OSError) -> TlsFault:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or not isinstance(error, ssl.SSLError):
         return _ENDED
     return _BY_REASON.get(error.reason, TlsFault(_OTHER, f"the handshake of TLS failed: {error.reason}"))
+
+
+def said_of(fault: TlsFault, peer: Peer) -> str:
+    """What is wrong with `peer`, as whoever calls it has to hear it."""
+    otherwise = "http:// in its url" if peer.url else "tls = false"
+    if fault.code == _PLAIN.code:
+        return f"it speaks no TLS at this port: {otherwise}, or another port"
+    if fault.code == _ENDED.code:
+        return f"{fault.said}: if it speaks none at this port, {otherwise}, or another port"
+    if fault.code == "tls-authority":
+        known = f"{peer.ca}" if peer.ca else "among the system's; name it as ca"
+        return f"the peer's certificate is signed by an authority that is not in ca ({known})"
+    return fault.said
 
 
 def _of_certificate(error: ssl.SSLCertVerificationError) -> TlsFault:

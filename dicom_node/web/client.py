@@ -17,14 +17,14 @@ import h11
 
 from config.peers import Peer
 from config.secret_files import secret_in
+from dicom_node.pace import connected
 from dicom_node.tls.contexts import requestor_context
-from dicom_node.tls.faults import handshake_fault
+from dicom_node.tls.faults import handshake_fault, said_of
 from dicom_node.web.connection import Answer, Closed, Connection
 from domain.errors import ConfigurationError, Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_VERSION_NAME
 
 USUAL_ANSWER = 16 << 20  # bytes: a QIDO answer of some thousand matches
-_PORTS = {"http": 80, "https": 443}
 
 
 class HttpClient:
@@ -40,8 +40,7 @@ class HttpClient:
         parts = urlsplit(peer.url)
         self._peer = peer
         self._secure = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port or _PORTS[parts.scheme]
+        self._host, self._port = peer.endpoint
         self._authority = parts.netloc
         self._root = parts.path.rstrip("/")
         self._timeout = timeout
@@ -141,29 +140,21 @@ class HttpClient:
         return self._open
 
     def _connected(self) -> socket.socket:
-        where = f"{self._host}:{self._port}"
+        plain = connected(self._host, self._port, self._timeout)
         try:
-            plain = socket.create_connection((self._host, self._port), self._timeout)
-        except TimeoutError as error:
-            raise Unavailable(f"no connection to {where}: no answer in time") from error
-        except UnicodeError as error:
-            raise Unavailable(f"no connection to {where}: that is no name of a host") from error
-        except OSError as error:
-            raise Unavailable(f"no connection to {where}: {error.strerror or error}") from error
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self._secured(plain, where) if self._secure else plain
+            return self._secured(plain) if self._secure else plain
         except BaseException:
             plain.close()
             raise
 
-    def _secured(self, plain: socket.socket, where: str) -> socket.socket:
+    def _secured(self, plain: socket.socket) -> socket.socket:
         peer = self._peer
         context = requestor_context(peer.name, peer.ca, peer.certificate, peer.key, peer.minimum)
         try:
             return context.wrap_socket(plain, server_hostname=self._host)
         except OSError as error:
-            raise Unavailable(f"no connection to {where}: TLS: {handshake_fault(error).said}") from error
+            fault = said_of(handshake_fault(error), peer)
+            raise Unavailable(f"no connection to {self._host}:{self._port}: TLS: {fault}") from error
 
     def _head(self, method: str, target: str, fields: Mapping[str, str], size: int | None) -> h11.Request:
         usual = {"host": self._authority, "user-agent": IMPLEMENTATION_VERSION_NAME, "accept-encoding": "identity"}
@@ -177,6 +168,16 @@ class HttpClient:
             return h11.Request(method=method, target=target, headers=headers)
         except h11.LocalProtocolError as error:
             raise ConfigurationError("url, user, password_file or token_file holds what HTTP cannot carry") from error
+
+
+@contextmanager
+def asked_of(peer: Peer, timeout: float) -> Iterator[HttpClient]:
+    """A client for questions that may be put again: a setting of ours that cannot be used, somebody mends."""
+    try:
+        with HttpClient(peer, timeout) as client:
+            yield client
+    except ConfigurationError as error:
+        raise Retryable(*error.lines) from error
 
 
 def _authorization(peer: Peer) -> list[tuple[str, str]]:

@@ -11,12 +11,11 @@ from typing import Self
 import h11
 
 from dicom_node.outside import words
+from dicom_node.pace import Pace
 from domain.errors import Retryable
 
 _LONGEST_HEAD = 64 << 10
 _BLOCK = 256 << 10
-# Bytes a second: half of an ISDN channel. What is taken slower than this is not taken.
-_SLOWEST = 4 << 10
 _LEAVE = 2.0  # s for an answer that came before all was sent
 _QUOTED = 200  # letters of a peer's own words
 _OF_ANOTHER_LENGTH = "what was to be sent is of another length by now"
@@ -54,7 +53,7 @@ def explained(answer: Answer) -> str:
 
 
 _MEANINGS = {
-    400: "it does not understand the request",
+    400: "it does not understand the request: check the URL, and that its path is the service's",
     401: "it does not know us: check user and password_file, or token_file",
     403: "it does not let us do this: ask who runs it for the right",
     404: "it has nothing at this address: check the URL",
@@ -110,19 +109,18 @@ class Connection:
 
     def _send(self, head: h11.Request, body: Iterable[bytes | memoryview]) -> bool:
         """Whether the peer answers, or closes, before it has all of it: to one that says no the rest is of no use."""
-        left, held = self._timeout, self._http.send(head) or b""
+        pace, held = Pace(self._timeout), self._http.send(head) or b""
         for piece in body:
             if not piece:
                 continue
-            began = time.monotonic()
-            parts = self._of_body(piece)
-            if not self._pushed(max(0.001, left), held, *parts):
+            left = pace.begin()
+            if not self._pushed(max(0.001, left), held, *self._of_body(piece)):
                 return True
             held = b""
-            left = min(self._timeout, left + len(piece) / _SLOWEST - (time.monotonic() - began))
+            pace.moved(len(piece))
             if self._hears():
                 return True
-        return not self._pushed(max(0.001, left), held, self._end_of_body())
+        return not self._pushed(max(0.001, pace.left), held, self._end_of_body())
 
     def _of_body(self, piece: bytes | memoryview) -> list[bytes]:
         try:
@@ -175,16 +173,15 @@ class Connection:
 
     def pieces(self) -> Iterator[bytes]:
         """The body of the answer; raises Retryable where it ends before its end."""
-        left = self._timeout
+        pace = Pace(self._timeout)
         with _network_errors():
             while True:
-                began = time.monotonic()
-                event = self._next(began + left)
+                event = self._next(time.monotonic() + pace.begin())
                 if isinstance(event, h11.EndOfMessage):
                     return
                 if not isinstance(event, h11.Data):
                     raise Retryable("the answer ended before its end")
-                left = min(self._timeout, left + len(event.data) / _SLOWEST - (time.monotonic() - began))
+                pace.moved(len(event.data))
                 yield bytes(event.data)
 
     def _next(self, end: float) -> object:

@@ -11,7 +11,8 @@ from typing import Final
 
 from domain.errors import UnusableInput
 
-LONGEST_BOUNDARY = 70  # RFC 2046 5.1.1
+# 70 by the book (RFC 2046 5.1.1), but Orthanc's are two UUIDs: 73.
+LONGEST_BOUNDARY = 200
 _LONGEST_HEAD = 16 << 10
 _LONGEST_PADDING = 256  # blanks behind a delimiter
 _LONGEST_PREAMBLE = 64 << 10
@@ -52,7 +53,7 @@ class MediaType:
         """The boundary of a multipart body; raises Malformed where there is none by the book."""
         text = self.parameters.get("boundary", "")
         if len(text) > LONGEST_BOUNDARY or not _BOUNDARY.fullmatch(text):
-            raise Malformed("its media type has no boundary of 1 to 70 letters")
+            raise Malformed(f"its media type has no boundary of 1 to {LONGEST_BOUNDARY} letters")
         return text.encode("ascii")
 
 

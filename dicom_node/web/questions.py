@@ -5,46 +5,47 @@ C-FIND are (`dicom_node.scu.questions`): what can be no answer is as if it had n
 are results of such nodes, and are not counted.
 """
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 from config.peers import Peer
 from dicom_node.listener.events import NoEvents
-from dicom_node.outside import is_uid, whole, words
-from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.outside import is_uid, whole
+from dicom_node.scu.archived import (
+    MOST_INSTANCES,
+    MOST_SERIES,
+    MOST_STUDIES,
+    ArchivedSeries,
+    ArchivedStudy,
+    Counts,
+    Fetched,
+    PatientKeys,
+)
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.spool import AssociationWriter, Close
 from dicom_node.spool import Peer as Caller
-from dicom_node.web.client import HttpClient
+from dicom_node.web.client import HttpClient, asked_of
 from dicom_node.web.connection import explained
 from dicom_node.web.multipart import Malformed, media_type
+from dicom_node.web.search import SERIES, STUDY, Match, search, text, texts
 from dicom_node.web.store import StoreRequest, TooMany
-from domain.errors import ConfigurationError, Retryable
+from domain.errors import Retryable
 from domain.ids import is_derived
 
-JSON = "application/dicom+json"
 # As they are stored: what the archive would make of them is not what was sent there.
 INSTANCES = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
-_MOST_STUDIES, _MOST_SERIES, _MOST_INSTANCES = 500, 1000, 100_000
-_WILD = frozenset("*?\\,")
-_NO_SEARCH = (404, 405, 406, 501)
-_STUDY, _SERIES, _PATIENT, _BORN, _DATE = "0020000D", "0020000E", "00100020", "00100030", "00080020"
+_PATIENT, _BORN, _DATE = "00100020", "00100030", "00080020"
 _MODALITY, _MODALITIES, _BODY_PART = "00080060", "00080061", "00180015"
 _SERIES_OF_STUDY, _INSTANCES_OF_STUDY, _INSTANCES_OF_SERIES = "00201206", "00201208", "00201209"
-
-_Match: TypeAlias = Mapping[str, object]
 
 
 def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
     """How many series and instances `peer` has of a study; raises as `dicom_node.scu.sources.counts` does."""
-    with _client(peer, timeout) as client:
+    with asked_of(peer, timeout) as client:
         asked = [("StudyInstanceUID", study_uid), ("includefield", f"{_SERIES_OF_STUDY},{_INSTANCES_OF_STUDY}")]
-        told = [one for one in _search(client, "/studies", asked, 2) if _text(one, _STUDY) == study_uid]
+        told = [one for one in search(client, "/studies", asked, 2) if text(one, STUDY) == study_uid]
         if not told:
             return Counts(0, 0)
         every = list(_series(client, study_uid))
@@ -52,29 +53,29 @@ def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
     series = [one for one in every if one not in own]
     by_series = {one.uid: one.instances for one in series if one.instances}
     summed = sum(by_series.values()) if len(by_series) == len(series) else None
-    stated = None if own else whole(_text(told[0], _INSTANCES_OF_STUDY), 1, _MOST_INSTANCES)
+    stated = None if own else whole(text(told[0], _INSTANCES_OF_STUDY), 1, MOST_INSTANCES)
     return Counts(len(series), stated or summed, by_series)
 
 
 def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -> list[ArchivedStudy]:
     """The studies that `peer` has of a patient, by Patient ID; of another birth date they are somebody else's."""
-    if not patient.patient_id.isascii() or not patient.patient_id or set(patient.patient_id) & _WILD:
+    if not patient.may_be_asked_for(also_wild=","):  # that separates the values of a query here (PS3.18 8.3.4.1)
         return []
     wanted = ",".join((_BORN, _DATE, _MODALITIES))
-    with _client(peer, timeout) as client:
+    with asked_of(peer, timeout) as client:
         asked = [("PatientID", patient.patient_id), ("includefield", wanted)]
-        found = _search(client, "/studies", asked, _MOST_STUDIES)
-    return [_study(one) for one in found if _is_patients(one, patient) and is_uid(_text(one, _STUDY))]
+        found = search(client, "/studies", asked, MOST_STUDIES)
+    return [_study(one) for one in found if _is_patients(one, patient) and is_uid(text(one, STUDY))]
 
 
 def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]:
     """The series that `peer` has of a study."""
-    with _client(peer, timeout) as client:
+    with asked_of(peer, timeout) as client:
         return list(_series(client, study_uid))
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Retrieve these series into a spool, as they are encoded; each instance is durable before the next is read."""
     if into is None:
@@ -85,7 +86,7 @@ def fetch(
     association = writer.open_association(Caller(peer.calling, our_aet, host), {})
     sent, failed, how, reason = 0, 0, Close.RELEASED, ""
     try:
-        with _client(peer, timeout) as client:
+        with asked_of(peer, timeout) as client:
             for uid in series:
                 request = _retrieve(client, f"/studies/{study_uid}/series/{uid}", study_uid, into, until, association)
                 sent, failed = sent + request.stored, failed + len(request.parts) - request.stored
@@ -98,7 +99,7 @@ def fetch(
 
 
 def _retrieve(
-    client: HttpClient, path: str, study_uid: str, into: Arrivals, until: float, association: AssociationWriter
+    client: HttpClient, path: str, study_uid: str, into: FetchSpool, until: float, association: AssociationWriter
 ) -> StoreRequest:
     """One series, as its answer comes."""
     with client.streamed("GET", path, fields={"accept": INSTANCES}) as (answer, pieces):
@@ -131,61 +132,18 @@ def _boundary(content_type: str) -> bytes:
         raise Retryable(f"the archive's answer cannot be read: {error.sentence}") from error
 
 
-@contextmanager
-def _client(peer: Peer, timeout: float) -> Iterator[HttpClient]:
-    try:
-        with HttpClient(peer, timeout) as client:
-            yield client
-    except ConfigurationError as error:  # somebody mends it
-        raise Retryable(*error.lines) from error
-
-
-def _search(client: HttpClient, path: str, asked: Sequence[tuple[str, str]], most: int) -> list[_Match]:
-    """At most so many matches; raises TakesNoQuery where the archive offers no search."""
-    answer = client.request("GET", path, [*asked, ("limit", str(most))], {"accept": JSON})
-    if answer.status in _NO_SEARCH:
-        raise TakesNoQuery(f"the archive offers no search: {explained(answer)}")
-    if answer.expect(200, 204).status == 204 or not answer.body:
-        return []
-    try:
-        found: object = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise Retryable("the archive's answer to a search is no JSON") from error
-    every: list[_Match] = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return every[:most]
-
-
 def _series(client: HttpClient, study_uid: str) -> Iterator[ArchivedSeries]:
     asked = [("includefield", f"{_BODY_PART},{_INSTANCES_OF_SERIES}")]
-    for one in _search(client, f"/studies/{study_uid}/series", asked, _MOST_SERIES):
-        uid = _text(one, _SERIES)
-        if is_uid(uid) and _text(one, _STUDY) in ("", study_uid):
-            yield ArchivedSeries(
-                uid,
-                words(_text(one, _MODALITY), 16),
-                words(_text(one, _BODY_PART), 16),
-                whole(_text(one, _INSTANCES_OF_SERIES), 1, _MOST_INSTANCES),
-            )
+    for one in search(client, f"/studies/{study_uid}/series", asked, MOST_SERIES):
+        uid = text(one, SERIES)
+        if is_uid(uid) and text(one, STUDY) in ("", study_uid):
+            told = (_MODALITY, _BODY_PART, _INSTANCES_OF_SERIES)
+            yield ArchivedSeries.told(uid, *(text(one, tag) for tag in told))
 
 
-def _study(one: _Match) -> ArchivedStudy:
-    date = _text(one, _DATE)
-    modalities = frozenset(words(part, 16) for part in _texts(one, _MODALITIES))
-    return ArchivedStudy(_text(one, _STUDY), date if len(date) == 8 and date.isdecimal() else "", modalities - {""})
+def _study(one: Match) -> ArchivedStudy:
+    return ArchivedStudy.told(text(one, STUDY), text(one, _DATE), texts(one, _MODALITIES))
 
 
-def _is_patients(one: _Match, patient: PatientKeys) -> bool:
-    born = _text(one, _BORN)
-    return _text(one, _PATIENT) == patient.patient_id and (not patient.birth_date or born in ("", patient.birth_date))
-
-
-def _text(one: _Match, tag: str) -> str:
-    """The only value of an attribute (PS3.18 F.2.2), as text; "" where there is none, or several."""
-    values = _texts(one, tag)
-    return values[0] if len(values) == 1 else ""
-
-
-def _texts(one: _Match, tag: str) -> list[str]:
-    element = one.get(tag)
-    values = element.get("Value") if isinstance(element, dict) else None
-    return [str(value) for value in values if isinstance(value, str | int)] if isinstance(values, list) else []
+def _is_patients(one: Match, patient: PatientKeys) -> bool:
+    return patient.are_of(text(one, _PATIENT), text(one, _BORN))

@@ -6,15 +6,13 @@ durable, before the next is looked at; what is refused is read to its end, recor
 
 import time
 from dataclasses import dataclass
-from functools import cache
 
-from dicom_node import elements
+from dicom_node import elements, syntaxes
 from dicom_node.dimse import Status
 from dicom_node.elements import NoFileMeta, OutOfData
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.header import Uids, UnreadableHeader, read_header
 from dicom_node.listener.events import ListenerEvents
-from dicom_node.listener.syntaxes import storage_sop_classes, transfer_syntaxes
 from dicom_node.outside import ascii_words, is_uid
 from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
 from dicom_node.web.multipart import Malformed, MultipartReader, PartBegins, PartEnds, media_type
@@ -152,7 +150,8 @@ class StoreRequest:
         one.sop_class, one.sop_instance, one.transfer_syntax = (
             ascii_words(meta.get(number, b"")) for number in (0x02, 0x03, 0x10)
         )
-        one.refusal = _judge(one)
+        if unknown := syntaxes.fault(one.sop_class, one.transfer_syntax):
+            one.refusal = Refusal(*unknown)
         if one.refusal is None:
             uid = one.sop_instance if is_uid(one.sop_instance) else ""
             self._spool.begin(one.sop_class, uid, one.transfer_syntax, 0)
@@ -240,19 +239,6 @@ class StoreRequest:
             self._passing += refusal.passing
         outcome = refusal.status.name.lower() if refusal else "stored"
         self._events.instance(self._spool.peer.calling, outcome, one.size, time.perf_counter() - one.started)
-
-
-# The UID dictionary takes some milliseconds to read; once is enough.
-_classes, _syntaxes = cache(storage_sop_classes), cache(transfer_syntaxes)
-
-
-def _judge(one: _Instance) -> Refusal | None:
-    """Why an instance of this file meta is not taken, whatever its data set holds."""
-    if one.sop_class not in _classes():
-        return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, "its SOP class is none of the standard's storage classes")
-    if one.transfer_syntax not in _syntaxes():
-        return Refusal(Status.TRANSFER_SYNTAX_NOT_SUPPORTED, "its transfer syntax is none of the standard's")
-    return None
 
 
 def _named(one: _Instance, study: str, start: bytes) -> tuple[Uids, Refusal | None]:

@@ -16,7 +16,7 @@ from domain.records import CurrentWork, DeliveryRecord, JobRecord, RejectionReco
 from domain.states import DeliveryState, JobState, StudyState
 from store.conflicts import other_bytes
 from store.database import Database
-from store.deliveries import DELIVERIES, OF_ONE_PATIENT, WAITS_TO_BE_SENT, bound_for
+from store.deliveries import DELIVERIES, OF_ONE_PATIENT, WAITS_TO_BE_SENT
 from store.jobs import IS_DUE, JOBS
 from store.pauses import MODEL_GOES_ON, all_paused
 from store.queries.records import read, rows_of, rows_of_studies
@@ -71,7 +71,7 @@ def _in_line(
     pending = [one for one in sent if one.state is DeliveryState.PENDING and one.reason == WAITS_TO_BE_SENT]
     for destination in {one.destination for one in pending}:
         its = [one.id for one in pending if one.destination == destination]
-        ahead |= DELIVERIES.ahead(connection, its, bound_for(destination), OF_ONE_PATIENT)
+        ahead |= DELIVERIES.ahead(connection, its, DELIVERIES.bound_for(destination), OF_ONE_PATIENT)
     return (
         tuple(replace(one, reason=f"{one.reason}{behind('job', ahead.get(one.id, 0))}") for one in asked),
         tuple(replace(one, reason=f"{one.reason}{behind('delivery', ahead.get(one.id, 0))}") for one in sent),

@@ -1,7 +1,6 @@
-"""Senders of ten makes against the listener: what the spool holds is what they sent, byte for byte."""
+"""Senders of eight makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
-import json
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,18 +8,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom import Dataset
 from pynetdicom import AE, _config
 
-from dicom_node.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
-from dicom_node.listener.provided import services
-from dicom_node.procedures import MODALITY_PERFORMED_PROCEDURE_STEP as MPPS
 from dicom_node.spool import Entry, Kind
 from tests.support import dcmjs
-from tests.support.counterparts import data, dicom_rs, require_file
+from tests.support.counterparts import data, dicom_rs
 from tests.support.listening import RunningListener, listening, program
-from tests.support.pixelmed import JAR
-from tests.support.procedures import begun, ended
+from tests.support.pixelmed import network
 from tests.support.processes import Process, answers, free_port, wait_for
 from tests.support.senders import keep_responses_for_their_request
 
@@ -40,24 +34,10 @@ def slices() -> list[Path]:
     return sorted(data("ct_chest_lidc0001").glob("*.dcm"))[:8]
 
 
-def run(*words: str | Path, good: Sequence[int] = (0,)) -> None:
-    """Run a sender to its end."""
-    done = subprocess.run([*map(str, words)], capture_output=True, timeout=60, check=False)
+def run(*words: str | Path, good: Sequence[int] = (0,), said: str = "") -> None:
+    """Run a sender to its end; `said` is its input."""
+    done = subprocess.run([*map(str, words)], input=said.encode(), capture_output=True, timeout=120, check=False)
     assert done.returncode in good, (done.stdout + done.stderr).decode(errors="replace")
-
-
-def by_pixelmed(port: int, files: Sequence[Path]) -> None:
-    """Its sender takes the names of several files from its input, and finds the libraries that it needs beside it."""
-    jars = f"{require_file(JAR)}:{JAR.parent}/*"
-    words = [program("java"), "-Xmx256m", "-cp", jars, "com.pixelmed.network.StorageSOPClassSCU"]
-    command = [*words, "127.0.0.1", str(port), "NODE", "PIXELMED", "-"]
-    subprocess.run(command, input="\n".join(map(str, files)).encode(), check=True, capture_output=True, timeout=120)
-
-
-def reference_to(one: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
-    return item
 
 
 def data_set(path: Path) -> bytes:
@@ -102,7 +82,9 @@ SENDERS: Mapping[str, Callable[[int, Sequence[Path]], None]] = {
     ),
     "send_image": lambda port, files: run(program("send_image"), "-q", "-c", "NODE", "127.0.0.1", str(port), *files),
     "odil": lambda port, files: run(program("odil"), "store", "127.0.0.1", str(port), "ODIL", "NODE", *files),
-    "pixelmed": by_pixelmed,
+    "pixelmed": lambda port, files: run(
+        *network("StorageSOPClassSCU"), "127.0.0.1", str(port), "NODE", "PIXELMED", "-", said="\n".join(map(str, files))
+    ),
     "dicom-rs": lambda port, files: run(dicom_rs("dicom-storescu"), f"NODE@127.0.0.1:{port}", *files),
 }
 
@@ -123,31 +105,14 @@ def test_the_spool_holds_what_another_receiver_gets_from_the_same_sender(
 
 def test_dcmjs_dimse_is_answered_and_its_pixels_are_in_the_spool(node: RunningListener, slices: list[Path]) -> None:
     # It encodes anew what it sends, in the first transfer syntax that is accepted, which differs between receivers.
-    answers = dcmjs.said("send", "127.0.0.1", node.port, "DCMJS", "NODE", *slices)
+    stores = [{"operation": "C-STORE", "file": str(one)} for one in slices]
+    answers = dcmjs.ask(node.port, {"operation": "C-ECHO"}, *stores)
     assert [one.get("status") for one in answers] == [0] * (1 + len(slices)), answers
     found = node.read(Kind.ASSOCIATION_CLOSED)
     assert found[-1].details["how"] == "released"
     held = {one.sop_instance: one.data() for one in found if one.kind is Kind.INSTANCE}
     sent = map(pydicom.dcmread, slices)
     assert [one.PixelData in held[one.SOPInstanceUID] for one in sent] == [True] * len(slices)
-
-
-def test_dcmjs_dimse_asks_for_a_commitment_and_tells_a_procedure_step(tmp_path: Path, slices: list[Path]) -> None:
-    wanted = Dataset()
-    wanted.TransactionUID = "1.2.3.4"
-    wanted.ReferencedSOPSequence = list(map(reference_to, map(pydicom.dcmread, slices[:2])))
-    steps = "1.2.3.5"
-    messages = [
-        dcmjs.message("N-ACTION", PUSH_MODEL, PUSH_MODEL_INSTANCE, wanted, 1),
-        dcmjs.message("N-CREATE", MPPS, steps, begun()),
-        dcmjs.message("N-SET", MPPS, steps, ended({"1.2.3.6": ["1.2.3.7"]})),
-    ]
-    file = tmp_path / "messages.json"
-    file.write_text(json.dumps(messages))
-    with listening(tmp_path / "spool", services=services(tmp_path / "spool")) as node:
-        answers = dcmjs.said("say", "127.0.0.1", node.port, "DCMJS", "NODE", file)
-        assert [(one["what"], one.get("status")) for one in answers] == [("N-ACTION", 0), ("N-CREATE", 0), ("N-SET", 0)]
-        assert len([one for one in node.read(Kind.ASSOCIATION_CLOSED) if one.kind is Kind.MESSAGE]) == 3
 
 
 def test_every_transfer_syntax_is_kept_as_received(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,11 +148,14 @@ def test_segmentations_reports_and_slides_are_stored(node: RunningListener) -> N
         ("echoscu", "-aec", "NODE", "127.0.0.1", "{port}"),
         ("gdcmscu", "--echo", "--call", "NODE", "127.0.0.1", "{port}"),
         ("odil", "echo", "127.0.0.1", "{port}", "ODIL", "NODE"),
+        ("dicom_echo", "-c", "NODE", "127.0.0.1", "{port}"),
+        ("java", "VerificationSOPClassSCU", "127.0.0.1", "{port}", "NODE", "PIXELMED", "NONSECURE"),
     ],
 )
 def test_echoes_are_answered(node: RunningListener, words: tuple[str, ...]) -> None:
-    name, *rest = words
-    run(program(name), *(word.format(port=node.port) for word in rest), good=(0, _GDCM_ABORTS))
+    name, *rest = (word.format(port=node.port) for word in words)
+    start = [program(name)] if name != "java" else network(rest.pop(0))
+    run(*start, *rest, good=(0, _GDCM_ABORTS))
     assert node.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "released"
 
 

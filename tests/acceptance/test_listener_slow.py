@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.listener.pdu import PeerSilent
 from dicom_node.listener.stream import _Pace
+from dicom_node.pdu import PeerSilent
 from dicom_node.spool import Kind
 from tests.support.listening import (
     ABORT,

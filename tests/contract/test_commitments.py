@@ -6,7 +6,6 @@ from consumers.steps import messages
 from consumers.steps.decide import report_of
 from consumers.steps.index import Indexer
 from dicom_node.commitment import (
-    IMPLICIT,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     CommitmentRequest,
@@ -14,8 +13,9 @@ from dicom_node.commitment import (
     encode_request,
 )
 from dicom_node.dimse import Operation
+from dicom_node.elements import IMPLICIT
 from dicom_node.offers import Offers
-from dicom_node.spool import Close, SpoolReader
+from dicom_node.spool import Close, Peer, SpoolReader
 from store import commitments
 from tests.support.bench import MARKS, Bench
 from tests.support.commitments import CT, SMALL, ask, asking, decide, of
@@ -173,10 +173,25 @@ def test_a_report_names_every_instance_that_was_asked_about(bench: Bench) -> Non
     decide(bench)
     with bench.database.transaction() as connection:
         (spool,) = connection.exec_driver_sql("SELECT spool FROM dicom_node.commitments").one()
-        (one,) = commitments.undelivered(connection, spool)
+        ((ident, _),) = commitments.undelivered(connection, spool)
+        one = commitments.get(connection, ident)
     report = report_of(one)
     assert {reference.sop_instance for reference in report.committed} == {uid for _, uid in of(datasets[:2])}
     assert [(reference.sop_instance, reason) for reference, reason in report.failed] == [(of(datasets)[2][1], 0x0112)]
+
+
+def test_whoever_asks_ever_so_often_about_what_never_was_sent_keeps_nobody_waiting(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets)
+    association = bench.writer.open_association(Peer("FLOOD", "NODE", "10.0.0.9"), {})
+    for number in range(110):
+        asking(association, [(CT, f"1.2.{number}")], f"2.25.9.{number}")
+    ask(bench, of(datasets))
+    decide(bench)
+    assert decided(bench)[-1] == ("pending", [0, 0, 0])
+    bench.pass_time(60)
+    decide(bench)
+    assert len(list(Offers(bench.root / "spool").waiting("SCANNER"))) == 1
 
 
 def test_an_archives_report_that_nobody_asked_for_is_recorded_and_counts_for_nothing(bench: Bench) -> None:

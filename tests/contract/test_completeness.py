@@ -1,6 +1,7 @@
 """What completes a study before silence does: counts, names, geometry and habits, as rows say, on PostgreSQL."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,24 @@ def test_what_is_named_may_be_said_before_the_first_image_comes_and_is_waited_fo
     bring(bench, whole[-1:])
     assembler.step()
     assert row(bench, 1) == ("complete", 1, "all 6 images came that were named (MPPS)")
+
+
+def test_who_names_some_of_what_came_or_more_than_any_study_has_changes_nothing(
+    bench: Bench, assembler: Assembler
+) -> None:
+    whole = study(1)
+    its = whole[0]
+    said = Said(its.StudyInstanceUID, "MPPS", its.SeriesInstanceUID, part="1.2.3", sop_uids=(its.SOPInstanceUID,))
+    say(bench, said)
+    say(bench, replace(said, part="1.2.4"))
+    bring(bench, whole)
+    assembler.step()
+    assert row(bench, 1)[:2] == ("receiving", 0)
+    without_end = tuple(f"1.2.{number}" for number in range(expectations.MOST_NAMED))
+    with bench.as_process("index").transaction() as transaction:
+        expectations.note(transaction.connection, [replace(said, source=expectations.IAN, sop_uids=without_end)])
+        expectations.note(transaction.connection, [replace(said, source=expectations.IAN, part="1.2.4")])
+    assert bench.ask("SELECT DISTINCT source FROM dicom_node.expectations") == [("MPPS",)]
 
 
 def test_what_never_comes_is_waited_for_as_long_as_the_settings_say_and_named_from_then_on(

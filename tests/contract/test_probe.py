@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from config.peers import Destination
 from console.cli.app import app
-from dicom_node.scu import requestor
+from dicom_node.scu import negotiation
 from dicom_node.scu.probe import ProbeResult, asked, probe
 from domain.errors import Retryable
 from domain.profiles import (
@@ -152,7 +152,7 @@ def test_no_answer_to_an_association_request_raises_anything_but_retryable(data:
         answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
     body = bytes(answer[: data.draw(st.integers(0, len(answer)))])
     with suppress(Retryable):
-        requestor._negotiated(2, body, asked(), "TEST")
+        negotiation.negotiated(2, body, asked(), "TEST")
 
 
 def _wait(gate: threading.Event) -> None:

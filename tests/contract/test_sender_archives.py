@@ -266,7 +266,7 @@ def test_a_peer_that_drips_its_answer_to_an_object_does_not_hold_the_sender() ->
 
 
 def test_an_answer_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requestor, "_LARGEST_ANSWER", 20_000)
+    monkeypatch.setattr(requestor, "LARGEST_ANSWER", 20_000)
     fragment = struct.pack(">BxIIBB", 4, 10_006, 10_002, 1, 1) + bytes(10_000)
 
     def answer(peer: Script) -> None:

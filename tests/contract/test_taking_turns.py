@@ -268,5 +268,5 @@ def test_results_of_a_flood_leave_an_archive_to_others_after_a_few(bench: Bench,
             deliveries.make(transaction.connection, jobs.get(transaction.connection, row), "PACS")
     quiet = latest_studies(bench.database, 1, StudyFilter(sender="QUIET"))
     assert [one.reason for one in quiet[0].deliveries] == ["waits to be sent behind 1 delivery"]
-    order = claimed(bench, "deliver", DELIVERIES, deliveries.bound_for("PACS"))
+    order = claimed(bench, "deliver", DELIVERIES, DELIVERIES.bound_for("PACS"))
     assert (order.index("Q"), len(order)) == (1, 6)

@@ -6,7 +6,6 @@ from pydicom import Dataset
 
 from consumers.steps.decide import Decider
 from dicom_node.commitment import (
-    IMPLICIT,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
     CommitmentRequest,
@@ -14,6 +13,7 @@ from dicom_node.commitment import (
     encode_request,
 )
 from dicom_node.dimse import Operation
+from dicom_node.elements import IMPLICIT
 from dicom_node.offers import Offers
 from dicom_node.spool import AssociationWriter, Close, SpoolReader
 from tests.support.bench import Bench

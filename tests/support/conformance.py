@@ -13,16 +13,19 @@ from config.settings import Listener
 from dicom_node.commitment import PUSH_MODEL
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
-from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.listener.policy import AssociationPolicy, Rejection, unidentified
-from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.procedures import (
     INSTANCE_AVAILABILITY_NOTIFICATION,
     MODALITY_PERFORMED_PROCEDURE_STEP,
     MODALITY_WORKLIST,
 )
-from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
+from dicom_node.scu.find import STUDY_ROOT
+from dicom_node.scu.get import STUDY_ROOT_GET
+from dicom_node.scu.move import STUDY_ROOT_MOVE
+from dicom_node.scu.negotiation import OUR_MAX_PDU
+from dicom_node.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.tls.contexts import acceptor_context
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultFormat, ResultKind, every_form
@@ -100,6 +103,9 @@ def _services() -> str:
         ("Storage Commitment Push Model", f"`{PUSH_MODEL}`", "yes, after each delivery", "yes"),
         ("Modality Performed Procedure Step", f"`{MODALITY_PERFORMED_PROCEDURE_STEP}`", "no", "yes"),
         ("Instance Availability Notification", f"`{INSTANCE_AVAILABILITY_NOTIFICATION}`", "no", "yes"),
+        ("Study Root Query/Retrieve, FIND", f"`{STUDY_ROOT}`", "yes, of sources", "no"),
+        ("Study Root Query/Retrieve, MOVE", f"`{STUDY_ROOT_MOVE}`", "yes, of sources with `priors`", "no"),
+        ("Study Root Query/Retrieve, GET", f"`{STUDY_ROOT_GET}`", "yes, of sources with `priors`", "no"),
         ("Modality Worklist, FIND", f"`{MODALITY_WORKLIST}`", "yes, of sources with `worklist`", "no"),
     ]
     return table(("SOP class", "UID", "user of service (SCU)", "provider of service (SCP)"), rows)
@@ -114,7 +120,7 @@ def _policy() -> str:
         (
             "longest P-DATA-TF taken",
             f"{listener['max_pdu'].default} bytes (`listener.max_pdu`)",
-            f"{requestor._OUR_MAX_PDU} bytes",
+            f"{OUR_MAX_PDU} bytes",
         ),
         (
             "associations at once",
@@ -122,7 +128,7 @@ def _policy() -> str:
             "one with results in each `deliver` process; one that asks for each destination",
         ),
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
-        ("presentation contexts in an association", str(MOST_CONTEXTS), str(requestor.MOST_CONTEXTS)),
+        ("presentation contexts in an association", str(MOST_CONTEXTS), str(MOST_CONTEXTS)),
         ("asynchronous operations", "not negotiated: one at a time", "not negotiated: one at a time"),
         (
             "user identity",

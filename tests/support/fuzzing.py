@@ -17,8 +17,8 @@ from dicom_node.dimse import Malformed, decode_command
 from dicom_node.intake.header import UnreadableHeader, read_header
 from dicom_node.listener.associate import decode_request
 from dicom_node.listener.dialogue import judge
-from dicom_node.listener.pdu import HEAD, ProtocolError
 from dicom_node.listener.policy import AssociationPolicy, Rejection
+from dicom_node.pdu import HEAD, ProtocolError
 from tests.support.listening import (
     ABORT,
     ACCEPT,

@@ -1,7 +1,7 @@
 """Data sets and associations with bytes changed at random, as faults on the way and fuzzers make them."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from pydicom import Dataset
@@ -10,10 +10,12 @@ from pydicom.filewriter import write_dataset
 
 from tests.support.listening import COMMAND, EXPLICIT, IMPLICIT, LAST, command, item, pdu, pdv, request
 from tests.support.phantoms import Phantom
+from tests.support.service_messages import MESSAGES
 
 DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+Context = tuple[int, str | bytes, Sequence[str | bytes]]
 # Where the elements that the index wants lie; what is behind them is pixels, or frames.
 _HEAD = 1400
 # Texts that parsers stumble over.
@@ -105,13 +107,19 @@ _CHANGES: tuple[Callable[[Random, bytearray, int], None], ...] = (
 
 
 def mutated_association(random: Random, name: str, sample: Sample) -> bytes:
-    """All that a requestor says in one association that stores one instance, changed somewhere."""
+    """All that a requestor says in one association that stores one instance, changed somewhere; now and then it asks
+    another service as well.
+    """
     user = item(0x54, b"\0\x04" + b"1.2\0" + b"\1\1")
-    asked = request([(1, sample.sop_class, (sample.syntax, IMPLICIT))], calling="MUTANT")
+    said = random.choice(MESSAGES) if random.random() < 0.2 else None
+    service: list[Context] = [(3, said.sop_class, (said.syntax,))] if said else []
+    asked = request([(1, sample.sop_class, (sample.syntax, IMPLICIT)), *service], calling="MUTANT")
     data = sample.mutated(random, name) if random.random() < 0.5 else b"\x08\x00\x05\x00CS\0\0"
     store = pdu(4, pdv(1, COMMAND | LAST, command(1, uid=name, sop_class=sample.sop_class)))
     store += pdu(4, pdv(1, LAST, data))
     parts = [asked + (user if random.random() < 0.05 else b""), store, pdu(5, bytes(4))]
-    which = random.randrange(3)
+    if said:
+        parts.insert(1, pdu(4, pdv(3, COMMAND | LAST, said.command())) + pdu(4, pdv(3, LAST, said.data)))
+    which = random.randrange(len(parts))
     parts[which] = changed(random, parts[which], 300)
     return b"".join(parts)

@@ -1,6 +1,6 @@
-"""PixelMed's validator of structured reports: one for each test process, since its start costs as much as 50 reports.
+"""PixelMed: its programs for the network, and its validator of structured reports.
 
-text = report(path)
+text = report(path); one validator for each test process, since its start costs as much as 50 reports.
 """
 
 import atexit
@@ -18,6 +18,12 @@ _PROGRAM = Path(__file__).with_name("PixelMedJudge.java")
 _NO_XPATH_LIMITS = [f"-Djdk.xml.xpath{limit}=0" for limit in ("ExprGrpLimit", "ExprOpLimit", "TotalOpLimit")]
 _END = "== judged"
 _PATIENCE = 120.0  # seconds for one report
+_QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+
+def network(program: str) -> list[str]:
+    """How one of its programs for the network is called, before its arguments."""
+    return [require("java"), *_QUICK, "-cp", str(require_file(JAR)), f"com.pixelmed.network.{program}"]
 
 
 def report(path: Path) -> str:
@@ -39,7 +45,7 @@ class _PixelMed:
 
     def __init__(self) -> None:
         jar = require_file(JAR)
-        java = [require("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *_NO_XPATH_LIMITS]
+        java = [require("java"), *_QUICK, *_NO_XPATH_LIMITS]
         self._process = subprocess.Popen(
             [*java, "-cp", str(jar), str(_PROGRAM)],
             stdin=subprocess.PIPE,

@@ -13,7 +13,8 @@ from config.web import Web
 from dicom_node.listener import ListenerEvents
 from dicom_node.part10 import head
 from dicom_node.spool import Entry, Kind, SpoolReader, SpoolWriter
-from dicom_node.web.door import SPOOL, WebDoor
+from dicom_node.spool.numbers import SpoolNumber
+from dicom_node.web.door import WebDoor
 from dicom_node.web.stored import JSON, Part, decode
 from tests.support.spool import SMALL
 
@@ -111,7 +112,7 @@ def open_door(
 ) -> Iterator[RunningDoor]:
     """A door on a free port of this machine, of a node that is called NODE."""
     limits = Listener(aet="NODE").model_copy(update=listener or {})
-    writer = SpoolWriter(root, SPOOL, spool)
+    writer = SpoolWriter(root, SpoolNumber.WEB, spool)
     try:
         with SpoolReader(root) as reader:
             door = WebDoor(Web(port=0).model_copy(update=settings), limits, writer, events)

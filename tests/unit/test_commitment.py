@@ -9,8 +9,6 @@ from pydicom.sequence import Sequence
 from pynetdicom.dsutils import encode
 
 from dicom_node.commitment import (
-    EXPLICIT,
-    IMPLICIT,
     MOST_REFERENCES,
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
@@ -23,6 +21,7 @@ from dicom_node.commitment import (
     read_request,
 )
 from dicom_node.dimse import Operation, Status
+from dicom_node.elements import EXPLICIT, IMPLICIT
 from dicom_node.listener.commitment import judge
 from dicom_node.listener.services import Request
 from dicom_node.spool import Peer

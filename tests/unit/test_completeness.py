@@ -13,7 +13,7 @@ SENDER, ARCHIVE, MPPS = "the sender says", "PACS says", "MPPS"
 
 
 def series(came: int, *expected: Expectation) -> SeriesArrival:
-    return SeriesArrival(came, expected)
+    return SeriesArrival(came, expected, max((one.present or 0 for one in expected), default=0))
 
 
 def study(*its: SeriesArrival, silence: float = 0.0, held: bool = True, **more: object) -> StudyFacts:
@@ -90,7 +90,26 @@ def test_a_study_is_complete_the_moment_that_all_instances_are_there_that_were_n
     assert not decide(
         study(series(50, named(50)), series(3)), POLICY
     ).complete  # a series that nobody named still comes
-    assert decide(study(series(53), expected=(replace(named(53), instances=53),)), POLICY).complete
+    whole = replace(named(53), instances=53)
+    assert decide(study(replace(series(53), named=53), expected=(whole,)), POLICY).complete
+
+
+def test_who_names_a_part_of_what_came_completes_nothing() -> None:
+    part = Expectation(MPPS, instances=1, present=1)
+    assert not decide(study(series(5, part)), POLICY).complete
+    assert not decide(study(replace(series(5), named=1), expected=(part,)), POLICY).complete
+    twice = (part, replace(part, source=ARCHIVE))
+    assert not decide(study(replace(series(2, *twice), named=1)), POLICY).complete  # each names the same one
+
+
+def test_what_is_available_at_a_moment_completes_nothing_while_more_may_come() -> None:
+    here = Expectation("IAN", instances=1, present=1, ended=False)
+    assert not decide(study(series(1, here)), POLICY).complete
+    assert not decide(study(series(1, here), held=False), POLICY).complete
+    assert not decide(study(series(1, here), held=False, known=True, pause=1.0), POLICY).complete
+    assert decide(study(series(1, here), held=False, known=True), POLICY) == Verdict(
+        True, "all 1 image came that were named (IAN)"
+    )
 
 
 def test_a_list_that_names_nothing_completes_nothing_and_holds_nothing_up() -> None:

@@ -261,3 +261,18 @@ def test_a_readable_log_line_carries_the_same(log: logging.Logger) -> None:
     set_up(Logging(format="text"), "work", stream)
     log.warning("inference ended", extra={"study": "s"})
     assert "work     WARNING inference ended study=s" in stream.getvalue()
+
+
+def test_a_relative_path_in_a_table_of_a_list_is_one_beside_the_file(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "node.toml",
+        '[[destinations]]\naet = "A"\nhost = "127.0.0.1"\nport = 104\ntls = true\nca = "tls/ca.pem"\n'
+        '[[sources]]\nkind = "orthanc"\nurl = "https://o.example/"\nuser = "u"\npassword_file = "o.pw"\n'
+        '[web]\ncallers = [{ aet = "G", token_file = "g.token" }, { aet = "H", token_file = "/h.token" }]\n'
+        '[[language_models]]\nname = "m"\nkind = "local"\nfile = "m.gguf"\n',
+    )
+    settings = load_settings(file)
+    assert settings.destinations[0].ca == tmp_path / "tls" / "ca.pem"
+    assert settings.sources[0].password_file == tmp_path / "o.pw"
+    assert [one.token_file for one in settings.web.callers] == [tmp_path / "g.token", Path("/h.token")]
+    assert settings.language_models[0].file == tmp_path / "m.gguf"

@@ -11,6 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tests.support import air, made_pages, samples
 from tests.support.air import ROWS
 from tests.support.counterparts import ROOT
+from tests.support.interoperability import ASKED_BY_US, ASKED_OF_US, SHOWN, Shown
 from tests.support.made_pages import PAGES, TABLES
 
 
@@ -63,6 +64,14 @@ def test_what_a_row_names_is_there(row: air.Row) -> None:
     file, _, name = row.test.partition("::")
     assert not file or f"def {name}(" in (ROOT / file).read_text("utf-8")
     assert set(row.samples) <= set(samples.FORMS)
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.test.partition("::")[2])
+def test_what_shows_that_others_understand_us_is_a_test_and_names_services_that_there_are(shown: Shown) -> None:
+    file, _, name = shown.test.partition("::")
+    assert f"def {name}(" in (ROOT / file).read_text("utf-8")
+    assert set(shown.asked_of_us) <= set(ASKED_OF_US)
+    assert set(shown.asked_by_us) <= set(ASKED_BY_US)
 
 
 def test_every_sample_was_judged() -> None:

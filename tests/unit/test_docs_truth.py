@@ -13,7 +13,8 @@ import typer
 from audit.trail import Action
 from console.cli.app import app
 from domain import states
-from domain.states import DELIVERY, JOB, STUDY
+from domain.commitment import COMMITMENT, REQUEST
+from domain.states import DELIVERY, JOB, PROCEDURE_STEP, STUDY, SUMMARY
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
 from tests.support.documented import DOCUMENTS
@@ -145,12 +146,21 @@ def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
     assert [action.value for action in Action if not set(action.value.split()) <= words] == []
 
 
-@pytest.mark.parametrize("heading", ["study", "job", "delivery"])
+TABLES: Mapping[str, Mapping[Any, StrEnum]] = {
+    "study": STUDY,
+    "job": JOB,
+    "delivery": DELIVERY,
+    "summary": SUMMARY,
+    "procedure step": PROCEDURE_STEP,
+    "commitment (others ask us)": COMMITMENT,
+    "commitment request (we ask)": REQUEST,
+}
+
+
+@pytest.mark.parametrize("heading", TABLES)
 def test_the_tables_of_states_are_those_of_the_code(heading: str) -> None:
-    tables: dict[str, Mapping[Any, StrEnum]] = {"study": STUDY, "job": JOB, "delivery": DELIVERY}
-    assert drawn(heading) == {
-        (state.value, event.value): after.value for (state, event), after in tables[heading].items()
-    }
+    in_code = {(state.value, event.value): after.value for (state, event), after in TABLES[heading].items()}
+    assert drawn(heading) == in_code
 
 
 def drawn(heading: str) -> dict[tuple[str, str], str]:

@@ -19,7 +19,7 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
-from dicom_node import dimse
+from dicom_node import dimse, pdu
 from dicom_node.dimse import (
     Malformed,
     Operation,
@@ -30,10 +30,10 @@ from dicom_node.dimse import (
     encode_response,
     is_uid,
 )
-from dicom_node.listener import associate, pdu
+from dicom_node.listener import associate
 from dicom_node.listener.associate import AnsweredContext, decode_head, decode_request, encode_acceptance
-from dicom_node.listener.pdu import ProtocolError
-from dicom_node.listener.syntaxes import transfer_syntaxes
+from dicom_node.pdu import ProtocolError
+from dicom_node.syntaxes import transfer_syntaxes
 from domain.ids import IMPLEMENTATION_CLASS_UID
 from tests.support.listening import item
 from tests.support.listening import request as raw_request

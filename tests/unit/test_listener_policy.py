@@ -9,9 +9,9 @@ from config.settings import Caller, Listener
 from dicom_node.dimse import Command, Status, decode_command
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.dialogue import judge
-from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection
-from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.pdu import ProtocolError
+from dicom_node.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from domain.addresses import plain_address
 from tests.support.listening import command as encoded
 

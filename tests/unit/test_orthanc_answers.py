@@ -6,11 +6,13 @@ from contextlib import suppress
 
 import pytest
 
-from config.peers import Peer
+from config.peers import Destination, Peer
 from dicom_node.orthanc.answers import NotOrthancs
 from dicom_node.orthanc.files import are_same, opened
 from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, Refused
 from dicom_node.part10 import head
+from dicom_node.scu import kinds
+from dicom_node.scu.store import Verdict
 from domain.errors import NodeError, Retryable, UnusableInput
 from tests.support.http_peer import Part, head_of, playing
 from tests.support.orthanc import CT, EXPLICIT, a_file, an_object, answering
@@ -152,3 +154,12 @@ def test_a_file_meta_without_end_is_not_read_for_ever() -> None:
 )
 def test_two_data_sets_are_compared_as_they_come(ours: list[bytes], theirs: list[bytes], same: bool) -> None:
     assert are_same(iter(ours), iter(theirs)) is same
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_address_that_stores_nothing_is_no_refusal_of_what_is_sent(status: int) -> None:
+    with answering(lambda method, path: status) as url:
+        peer = Destination(kind="orthanc", name="o", url=f"{url}/dicom-web")
+        (outcome,) = kinds.send([an_object(1)], peer, "NODE", 5.0, together=True)
+    assert outcome.verdict is Verdict.RETRY
+    assert "check the URL" in outcome.reason

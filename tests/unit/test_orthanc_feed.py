@@ -209,6 +209,14 @@ def test_an_archive_that_begins_anew_is_followed_from_its_beginning(archive: Cha
     assert following.place() == archive.counter
 
 
+def test_an_archive_that_says_that_there_is_more_and_gives_none_is_not_asked_without_end(tmp_path: Path) -> None:
+    def nothing(method: str, path: str) -> object:
+        return {"Changes": [], "Done": False, "Last": 0}
+
+    with answering(nothing) as url, Following(url, tmp_path, **EVERYTHING).going() as follower:
+        assert not follower.step()
+
+
 def test_a_change_that_is_committed_behind_later_ones_is_taken(archive: Changing, following: Following) -> None:
     archive.add(*map(a_file, range(4)))
     late = archive.changes.pop(4)

@@ -67,10 +67,10 @@ def only_modality() -> Dataset:
     return dataset
 
 
-def asked(root: Path, operation: Operation, dataset: Dataset | bytes, uid: str = "1.2") -> Answer:
+def asked(root: Path, operation: Operation, dataset: Dataset | bytes, uid: str = "1.2", aet: str = "CT1") -> Answer:
     """The answer of a process that is killed before it records or says it."""
     data = dataset if isinstance(dataset, bytes) else as_bytes(dataset)
-    said = Request(operation, None, MPPS, uid, ExplicitVRLittleEndian, data, Peer("CT1", "NODE", "::1"))
+    said = Request(operation, None, MPPS, uid, ExplicitVRLittleEndian, data, Peer(aet, "NODE", "::1"))
     return steps(root).judge(said)
 
 
@@ -209,11 +209,17 @@ def test_the_memory_is_bounded_and_lets_ended_steps_go_first(tmp_path: Path) -> 
     memory = StepMemory(tmp_path, most=10)
     for number in range(600):
         with memory.look(f"1.{number}") as look:
-            look.keep(IN_PROGRESS if number < 5 else COMPLETED, frozenset())
+            look.keep("CT1", IN_PROGRESS if number < 5 else COMPLETED, frozenset())
     with memory.look("1.0") as look:
         assert look.state is IN_PROGRESS
     with sqlite3.connect(tmp_path / FILE) as connection:
-        assert connection.execute("SELECT count(*) FROM steps").fetchone()[0] < 10 + 256
+        assert connection.execute("SELECT count(*) FROM begun_steps").fetchone()[0] < 10 + 256
+
+
+def test_a_step_is_ended_by_nobody_but_who_began_it(tmp_path: Path) -> None:
+    assert taken(tmp_path, CREATE, begun()) == Status.SUCCESS
+    assert asked(tmp_path, SET, ended(SERIES), aet="CT2").status == Status.NOT_AUTHORIZED
+    assert taken(tmp_path, SET, ended(SERIES)) == Status.SUCCESS
 
 
 def test_a_memory_that_cannot_be_used_is_a_refusal_that_says_so(tmp_path: Path) -> None:

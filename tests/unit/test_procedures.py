@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 from config.peers import Source
 from dicom_node.attributes.reader import is_uid, text_of
 from dicom_node.dimse import Status
+from dicom_node.elements import EXPLICIT, EXPLICIT_BIG, IMPLICIT
 from dicom_node.procedures import availability, mpps
-from dicom_node.procedures.datasets import EXPLICIT, EXPLICIT_BIG, IMPLICIT, read
+from dicom_node.procedures.datasets import read
 from dicom_node.procedures.mpps import KnownStep, Refused
 from domain.errors import UnusableInput
 from domain.procedures import RequestedProcedure, together

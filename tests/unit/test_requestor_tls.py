@@ -14,6 +14,7 @@ from dicom_node.scu.kinds import echo, probe
 from domain.errors import ConfigurationError, Retryable
 from tests.support.certificates import Site
 from tests.support.counterparts import ROOT
+from tests.support.http_peer import playing
 from tests.support.listening import RunningListener, listening
 
 
@@ -90,3 +91,20 @@ def test_settings_of_a_peer_that_nothing_would_use_or_that_would_give_a_secret_a
     with pytest.raises(ConfigurationError) as caught:
         load_settings(None, {"destinations": [{"aet": "PACS", "host": "10.0.0.1", "port": 2762, **changes}]})
     assert f"destinations.PACS.{said}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "the peer may speak TLS at this port: tls = true"),
+        ({"tls": True}, "if it speaks none at this port, tls = false, or another port"),
+    ],
+)
+def test_a_peer_that_ends_the_connection_without_a_word_is_told_with_what_that_may_mean(
+    changes: dict[str, object], said: str
+) -> None:
+    with playing(lambda connection: connection.recv(1)) as silent:
+        host, port = silent.endpoint
+        with pytest.raises(Retryable) as caught:
+            echo(Destination.model_validate({"aet": "A", "host": host, "port": port, **changes}), "US", 20)
+    assert said in str(caught.value)

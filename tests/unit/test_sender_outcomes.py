@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.peers import Destination
+from dicom_node import pace
 from dicom_node.part10 import head
-from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
+from dicom_node.scu import wire
 from dicom_node.scu.store import Outgoing, Verdict, judge, outgoing, send
 from domain.errors import Retryable, UnusableInput
 from tests.support.processes import free_port
@@ -128,9 +129,10 @@ class SlowLine(socket.socket):
         self.now += len(data) / self.pace
 
 
-def flow(line: SlowLine, monkeypatch: pytest.MonkeyPatch) -> requestor._Flow:
-    monkeypatch.setattr(requestor, "time", SimpleNamespace(monotonic=lambda: line.now))
-    return requestor._Flow(line, 30)
+def flow(line: SlowLine, monkeypatch: pytest.MonkeyPatch) -> wire.Flow:
+    for module in (pace, wire):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: line.now))
+    return wire.Flow(line, 30)
 
 
 def test_what_is_taken_slowly_but_at_the_least_pace_goes_on_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.elements import IMPLICIT
 from dicom_node.part10 import head
-from dicom_node.scu.bare import IMPLICIT, sendable
+from dicom_node.scu.bare import sendable
 from dicom_node.scu.store import Outgoing
 from domain.errors import UnusableInput
 from tests.support.counterparts import data

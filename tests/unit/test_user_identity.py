@@ -16,8 +16,8 @@ from config.settings import Caller
 from config.tls import UserIdentity
 from console.cli.app import app
 from dicom_node.listener.associate import decode_request
-from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.users import keep_passcode
+from dicom_node.pdu import ProtocolError
 from dicom_node.scu.kinds import echo
 from dicom_node.spool import Kind
 from dicom_node.tls.tokens import WrongToken, subject

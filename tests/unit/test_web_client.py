@@ -179,3 +179,10 @@ def test_a_certificate_counts_where_the_settings_prove_it_and_nowhere_else(tmp_p
     wrong = Peer.model_validate({"kind": "dicomweb", "url": url, "ca": key})
     with playing(secured) as plain, pytest.raises(ConfigurationError, match="ca"):
         _asked(wrong.model_copy(update={"url": plain.url.replace("http:", "https:")}))
+
+
+def test_a_url_of_https_to_a_port_without_it_is_told_so() -> None:
+    answer = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    said = "it speaks no TLS at this port: http:// in its url"
+    with playing(lambda connection: connection.sendall(answer)) as plain, pytest.raises(Unavailable, match=said):
+        _asked(Peer.model_validate({"kind": "dicomweb", "url": plain.url.replace("http:", "https:")}))

@@ -14,14 +14,14 @@ from pathlib import Path
 from config.peers import Peer
 from dicom_node.outside import words
 from dicom_node.part10 import head
-from dicom_node.scu.dicomweb_presence import holds
+from dicom_node.scu.negotiation import Context
 from dicom_node.scu.probe import ProbeResult, asked
-from dicom_node.scu.requestor import Context
 from dicom_node.scu.store import Echo, Outcome, Outgoing, TakesNoEcho, Verdict, judge
 from dicom_node.web import stored
-from dicom_node.web.client import HttpClient
+from dicom_node.web.client import HttpClient, asked_of
 from dicom_node.web.connection import Answer, explained, quoted
-from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable, UnusableInput
+from dicom_node.web.presence import holds
+from domain.errors import NodeError, Retryable, Unavailable, UnusableInput
 from domain.statuses import described
 
 __all__ = ["echo", "holds", "probe", "send"]
@@ -64,11 +64,8 @@ def echo(peer: Peer, our_aet: str, timeout: float) -> Echo:
 
 def _reached(peer: Peer, timeout: float) -> tuple[str, Answer]:
     """The name of the peer's software and its answer; raises Retryable where it is not there, or does not let us in."""
-    try:
-        with HttpClient(peer, timeout) as client:
-            answer = client.request("GET", "/studies", [("limit", "1")], {"accept": stored.JSON})
-    except ConfigurationError as error:  # somebody mends it
-        raise Retryable(*error.lines) from error
+    with asked_of(peer, timeout) as client:
+        answer = client.request("GET", "/studies", [("limit", "1")], {"accept": stored.JSON})
     if answer.status not in (404, 405, 406, 501):  # who stores may offer no search
         answer.expect(200, 204)
     return words(answer.fields.get("server", "")), answer

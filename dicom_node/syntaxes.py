@@ -9,6 +9,8 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import cast
 
+from dicom_node.dimse import Status
+
 VERIFICATION = "1.2.840.10008.1.1"
 
 _LATER_SOP_CLASSES = (
@@ -29,6 +31,7 @@ _NO_STORAGE = ("StorageCommitment", "MediaStorageDirectory")
 _NO_DATA_SET = ("SMPTEST2110", "RFC2557MIME", "XMLEncoding")
 
 
+@cache
 def storage_sop_classes() -> frozenset[str]:
     """All storage SOP classes of the standard, retired ones and non-patient objects included; not DICOS, DICONDE."""
     return frozenset(_LATER_SOP_CLASSES).union(
@@ -41,6 +44,7 @@ def storage_sop_classes() -> frozenset[str]:
     )
 
 
+@cache
 def transfer_syntaxes() -> frozenset[str]:
     """All transfer syntaxes of the standard that can encode a data set on an association, retired ones included."""
     return frozenset(_LATER_TRANSFER_SYNTAXES).union(
@@ -48,6 +52,15 @@ def transfer_syntaxes() -> frozenset[str]:
         for uid, (_, kind, _, _, keyword) in _uid_dictionary().items()
         if kind == "Transfer Syntax" and not keyword.startswith(_NO_DATA_SET)
     )
+
+
+def fault(sop_class: str, transfer_syntax: str) -> tuple[Status, str] | None:
+    """Why a file of these is not stored that comes by another way than an association, which would not accept them."""
+    if sop_class not in storage_sop_classes():
+        return Status.SOP_CLASS_NOT_SUPPORTED, "its SOP class is none of the standard's storage classes"
+    if transfer_syntax not in transfer_syntaxes():
+        return Status.TRANSFER_SYNTAX_NOT_SUPPORTED, "its transfer syntax is none of the standard's"
+    return None
 
 
 @cache
