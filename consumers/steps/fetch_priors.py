@@ -94,9 +94,10 @@ class PriorsFetcher:
         with self._ledger.database.transaction() as connection:
             found = priors.open_requests(connection)
         for request in found:
-            self._shelve(request)
+            # What comes after this look may be whole and not yet complete, and nothing incomplete is compared with.
             with self._ledger.database.transaction() as connection:
                 here = priors.came(connection, request.sent)
+            self._shelve(request)
             missing = [uid for uid, count in request.sent.items() if not _is_whole(here.get(uid), count)]
             if request.state is RequestState.COMING and not missing:
                 self._answer(request, request.reason)

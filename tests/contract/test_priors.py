@@ -20,6 +20,7 @@ from dicom_node.scu.store import Verdict, outgoing, send
 from dicom_node.spool import Peer
 from inference_worker.earlier_names import earlier_name
 from models.registry import Registry
+from store.priors import PriorRequest
 from tests.support import phantoms
 from tests.support.archives import QueryArchive
 from tests.support.bench import Bench
@@ -270,3 +271,20 @@ def test_a_defect_in_asking_costs_its_study_the_comparison_and_nobody_anything_e
     assert len(site.models_run().tasks) == 1
     said = "they cannot be asked for: KeyError in the node's own work"
     assert site.remarks() == [f"compared with no earlier study: {said}"]
+
+
+def test_an_earlier_study_whose_last_image_comes_between_two_looks_is_compared_with(site: Site) -> None:
+    class Slow(PriorsFetcher):
+        """Looks whether all has come, and then the last of it comes."""
+
+        def _shelve(self, request: PriorRequest) -> None:
+            super()._shelve(request)
+            site.bench.index()
+
+    site.archived(dated(BEFORE, "20250601"))
+    site.comes(dated(NOW, "20260130"))
+    ledger, packages = site.bench.as_process("assemble"), site.registry.packages.values
+    fetcher = Slow(ledger, site.bench.objects, site.sources, "NODE", "a1", packages, into=site.into)
+    for _ in range(4):
+        fetcher.step()
+    assert site.models_run().tasks[0].files.keys() == {"ct", earlier_name("ct")}
