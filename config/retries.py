@@ -29,6 +29,9 @@ AMENDMENTS = RetryPolicy(first=10, factor=2, longest=300)
 # An impression whose writing failed for what may pass. Results wait for none, and a person may ask for it again.
 SUMMARIES = RetryPolicy(first=1, factor=4, longest=60, attempts=3)
 
+# A worklist that does not answer is asked about all studies at once when it is back.
+WORKLISTS = RetryPolicy(first=1, factor=2, longest=60)
+
 
 def jobs(settings: Models) -> RetryPolicy:
     """A job that failed for what may pass (memory, a killed process)."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 from audit.trail import Transaction
-from domain.errors import NodeError
+from domain.errors import NodeError, Retryable
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
 from store.database import Connection
@@ -47,6 +47,11 @@ class Claimed(Generic[T]):
 
     lease: Lease
     item: T
+
+
+def why_ended(item: Item, error: NodeError) -> str:
+    """Why a row ends, and of what might have passed for how long it was tried."""
+    return f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
 
 
 class LeasedWork(Protocol[T, R]):

@@ -23,6 +23,7 @@ class Measurement:
     """One number with its unit. `unit` is a UCUM code.
 
     `derivation` says how it came of the values that it sums up (mean, maximum, ...; PS3.16 CID 7464), where it does.
+    `signed` says that it is a difference, which is told with its sign.
     `part` is the rank by size, from 1, of the one separate part that was measured, of so many `parts`; 0 is the whole.
     `frame`, an index, is the one image that it was measured on, where a segment's axis was; a region's is on its own.
     """
@@ -34,6 +35,7 @@ class Measurement:
     part: int = 0
     parts: int = 0
     frame: int | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class Findings:
     sentences that a reader of the results must know ("1 missing slice was interpolated"). `key_frames` are indices of
     the images that a reader should see first, where the model names any. `others` are what else was read. `voxel` is
     the size (mm) of the voxels that were measured: from slice to slice, row to row, column to column; None without any.
+    `earlier` is what was read of the earlier study that segments are `compared` with, empty where none is.
     """
 
     model: ModelIdentity
@@ -196,6 +199,7 @@ class Findings:
     key_frames: tuple[int, ...] = ()
     others: tuple[OtherFrames, ...] = ()
     voxel: tuple[float, float, float] | None = None
+    earlier: tuple[OtherFrames, ...] = ()
 
     @property
     def pointed(self) -> tuple[Region, ...]:

@@ -85,7 +85,12 @@ def named(one: Measurement) -> str:
 
 
 def figures(one: Measurement, resolution: Resolution | None = None) -> str:
-    """The value, with as many figures as voxels of this size carry; three at the most."""
+    """The value, with as many figures as voxels of this size carry; three at the most. A difference has its sign."""
+    said = _figures(one, resolution)
+    return f"+{said}" if one.signed and math.isfinite(one.value) and float(said) > 0 else said
+
+
+def _figures(one: Measurement, resolution: Resolution | None) -> str:
     if not math.isfinite(one.value):
         return "could not be measured"
     unit = one.unit.value

@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from domain.errors import UnusableInput
-from domain.findings import Findings, Measurement, Segment
+from domain.findings import Findings, Measurement, OtherFrames, Segment
 from domain.words import Resolution, figures
 from inference_worker.cut_off import cut_off, named, telling
 from inference_worker.model_protocol import Earlier, Loaded, Outcome, Run, Sources
@@ -49,9 +49,12 @@ def _compared(outcome: Outcome, earlier: Earlier, manifest: Manifest, run: Run) 
     remarks = (*outcome.findings.remarks, *(f"earlier study: {one}" for one in before.findings.remarks))
     if apart := [one for one in segments if one.number in cut]:
         remarks = (*remarks, f"not compared with the earlier study, for one of the two may cut it off: {named(apart)}")
+    read = (OtherFrames(manifest.inputs[0].name, before.findings.frames), *before.findings.others)
+    compared = any(one.compared for one in segments)
     both = f"{outcome.findings.input_digest}\nearlier {before.findings.input_digest}\n"
     digest = hashlib.sha256(both.encode()).hexdigest()
-    return _with(outcome, segments=segments, remarks=remarks, input_digest=digest)
+    changes = {"segments": segments, "remarks": remarks, "input_digest": digest}
+    return _with(outcome, **changes, earlier=read if compared else ())
 
 
 def _resolution(findings: Findings) -> Resolution | None:
@@ -69,7 +72,7 @@ def _comparisons(
         )
         value = _compare(wanted.compare, one, other)
         if value is not None:
-            yield Measurement(wanted.name, value, wanted.unit, wanted.derivation)
+            yield Measurement(wanted.name, value, wanted.unit, wanted.derivation, signed=wanted.compare != BEFORE)
 
 
 def _told(segment: Segment, wanted: Quantity, manifest: Manifest, resolution: Resolution | None) -> Decimal | None:

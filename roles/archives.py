@@ -7,7 +7,7 @@ from consumers.bus.outage import RetryUntilAvailable
 from consumers.steps.ask_counts import CountAsker
 from consumers.steps.fetch_priors import PriorsFetcher
 from consumers.steps.request_priors import PRIORS_CHANNEL
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from domain.clock import SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped
@@ -25,7 +25,7 @@ def archive_tasks(context: Context) -> list[BackgroundTask]:
         tasks.append(_task(context, "counts", asker.step, STUDIES_CHANNEL))
     if archives := [one for one in settings.sources if one.priors]:
         owner, packages = holder_name("assemble", context), partial(installed, settings)
-        into = Arrivals(settings.data / "spool", settings.spool, settings.listener.max_instance)
+        into = FetchSpool(settings.data / "spool", settings.spool, settings.listener.max_instance)
         aet = settings.listener.aet
         fetcher = PriorsFetcher(context.ledger, context.objects, archives, aet, owner, packages, into=into)
         tasks.append(_task(context, "earlier studies", fetcher.step, PRIORS_CHANNEL, into.close))

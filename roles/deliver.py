@@ -12,7 +12,7 @@ from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.reachability import Reachability
-from consumers.steps.commit import RequestTo, RequestToNobody, Said
+from consumers.steps.commit import ArchiveAnswer, RequestTo, RequestToNobody
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.deliver_note import NotesTo, NotesToNobody
 from consumers.steps.plan import DeliveryPlanner
@@ -133,7 +133,7 @@ def _asking(context: Context, destination: ProfiledDestination, life: Life) -> _
     )
     holder = Holder(f"{holder_name('deliver', context)} asks {destination.name}", life)
     return lambda alive: (
-        LeasedLoop[CommitmentRequest, Said](context.ledger, asks, holder, _LEASE, alive, context.stop),
+        LeasedLoop[CommitmentRequest, ArchiveAnswer](context.ledger, asks, holder, _LEASE, alive, context.stop),
     )
 
 

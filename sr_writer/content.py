@@ -55,7 +55,8 @@ class Content:
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
     `regions` are those of the findings, then an outline of each segment where it is measured or largest. `others` are
     the inputs besides the source. `edition` says which of the study's results by this model they are. `requests` is the
-    encoded Referenced Request Sequence of reports by its tag, empty where nobody states a request.
+    encoded Referenced Request Sequence of reports by its tag, empty where nobody states a request. `earlier` is what
+    was read of the earlier study that segments are compared with.
     """
 
     findings: Findings
@@ -70,6 +71,7 @@ class Content:
     others: tuple[OtherInput, ...] = ()
     edition: Edition = FIRST
     requests: Mapping[int, bytes] = field(default_factory=dict)
+    earlier: tuple[Source, ...] = ()
 
     @property
     def edition_said(self) -> str:

@@ -28,6 +28,7 @@ from sr_writer import parametric_map
 from sr_writer.codes.schemes import private_schemes
 from sr_writer.codes.sentences import comments
 from sr_writer.content import Content, Draft, Predecessor, key_frames
+from sr_writer.earlier import read_earlier
 from sr_writer.encoding.elements import encoded, merged
 from sr_writer.encoding.part10 import Buffer, part10
 from sr_writer.equipment import sign
@@ -104,6 +105,7 @@ def write(
     maps: Sequence[NDArray[np.float32]] = (),
     edition: Edition = FIRST,
     requests: Sequence[Path] = (),
+    earlier: Sequence[Path] = (),
 ) -> tuple[ResultObject, ...]:
     """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
 
@@ -113,12 +115,13 @@ def write(
     those of the other inputs. `content_time` is aware
     and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
     predecessors, for which no other object has an attribute; that they supersede others, and which (`edition`), all of
-    them say in words. `requests` are Part 10 files that say what was requested (`sr_writer/requests.py`).
+    them say in words. `requests` are Part 10 files that say what was requested (`sr_writer/requests.py`),
+    `earlier` those of the images that `findings.earlier` names.
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
     IntegrityError for a mask, a map, a place or a probability that is not of these findings.
     """
-    content = _content(findings, mask, sources, predecessors, content_time, maps, edition, requests)
+    content = _content(findings, mask, sources, predecessors, content_time, maps, edition, requests, earlier)
     made: list[ResultObject] = []
     for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
         wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
@@ -136,11 +139,13 @@ def _content(
     maps: Sequence[NDArray[np.float32]],
     edition: Edition,
     requests: Sequence[Path],
+    earlier: Sequence[Path],
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
     requested = referenced_requests(source, requests)
-    findings = replace(findings, remarks=(*findings.remarks, *source.remarks, *requested.remarks))
+    before, compared = read_earlier(earlier, findings, source)
+    findings = replace(findings, remarks=(*findings.remarks, *compared, *source.remarks, *requested.remarks))
     present = present_segments(findings, mask, source)
     regions = (*checked(findings.regions, source), *outlines(findings, mask, source))
     return Content(
@@ -156,6 +161,7 @@ def _content(
         others=read_others(sources, findings),
         edition=edition,
         requests=requested.elements,
+        earlier=before,
     )
 
 

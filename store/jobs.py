@@ -1,7 +1,7 @@
 """Inference jobs as leased rows: what each is to do, and what came of it."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -214,6 +214,12 @@ def images_of(
         name: [(uid, key) for one, uid, key in rows if (uid in chosen[name] if name in chosen else one == series)]
         for name, series in inputs.items()
     }
+
+
+def keys_of(connection: Connection, uids: Collection[str]) -> dict[str, str]:
+    """The object key of each of these instances that is here, by SOP Instance UID."""
+    found = select(instances.c.sop_uid, instances.c.object_key).where(instances.c.sop_uid.in_(list(uids)))
+    return {row.sop_uid: row.object_key for row in connection.execute(found)}
 
 
 def is_early(connection: Connection, job: uuid.UUID) -> bool:

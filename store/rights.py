@@ -273,7 +273,7 @@ WORK = Part(
         # Which images its model compares with: chosen by those who may know whose they are.
         _read(prior_requests),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
-        _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
+        _read(studies, "id", "study_uid", "state", "revision", "two_patients", "lacks"),
         _STUCK,
         _add(outbox),
         *_ASKS_FOR_AN_IMPRESSION,

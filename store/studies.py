@@ -356,6 +356,11 @@ def uid_of(connection: Connection, study: StudyId) -> str:
     return str(connection.scalar(select(studies.c.study_uid).where(studies.c.id == study)))
 
 
+def lacking(connection: Connection, study: StudyId) -> str:
+    """What was missing of it when it was complete the last time, in words; empty where nothing was, as far as known."""
+    return str(connection.scalar(select(studies.c.lacks).where(studies.c.id == study)) or "")
+
+
 def ids_of(connection: Connection, uids: Collection[str]) -> list[StudyId]:
     """The studies with these Study Instance UIDs of which anything is known, in one order."""
     found = select(studies.c.id).where(studies.c.study_uid.in_(uids)).order_by(studies.c.id)

@@ -8,7 +8,6 @@ answer is wanted twice, some seconds apart.
 """
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ from dicom_node.scu.archived import Counts
 from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
 from domain.ids import StudyId
+from domain.pacing import ShareOfTime
 from store import expectations, priors, studies
 from store.database import is_for_data
 from store.expectations import Said
@@ -64,31 +64,28 @@ class CountAsker:
     def __post_init__(self) -> None:
         self._archives = Archives(self.archives, self.clock, "counts")
         self._asked: dict[StudyId, _Asked] = {}
-        self._next_look = -math.inf
+        self._pace = ShareOfTime(self.clock, _SHARE, _LOOK)
 
     def step(self) -> float:
         """Ask about what has become silent; in how many seconds to look again.
 
         Raises Unavailable where the database does not answer; an archive that does not costs nobody anything.
         """
-        begun = self.clock.monotonic()
-        if begun < self._next_look:
-            return self._next_look - begun
-        with self.ledger.database.transaction() as connection:
+        if left := self._pace.left():
+            return left
+        with self._pace.taken(), self.ledger.database.transaction() as connection:
             found = studies.open_studies(connection)
             ids = [study.id for study in found]
             senders = studies.senders(connection, ids) if ids else {}
             fetched = priors.only_fetched(connection, ids) if ids else set()
         self._asked = {one.id: self._of(one) for one in found}
-        looked = self.clock.monotonic()
-        self._next_look = looked + max(_LOOK, (looked - begun) * (1 / _SHARE - 1))
         asked = 0
         for study in found:
             source = _sent_by(senders.get(study.id, ()), self._archives.asked())
             if source and study.id not in fetched and self._is_due(study) and asked < _AT_ONCE:
                 self._ask(study, source)
                 asked += 1
-        return max(0.0, self._next_look - self.clock.monotonic())
+        return self._pace.left()
 
     def _of(self, study: OpenStudy) -> _Asked:
         known = self._asked.get(study.id)

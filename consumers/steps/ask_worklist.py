@@ -11,6 +11,7 @@ from dataclasses import replace
 from audit.trail import Action, Ledger
 from config import metrics
 from config.peers import Source
+from config.retries import WORKLISTS
 from dicom_node.attributes.files import opened
 from dicom_node.procedures import worklist
 from dicom_node.procedures.worklist import Order, WorklistItem
@@ -25,7 +26,6 @@ from store.procedures import Request, Unasked
 _log = logging.getLogger(__name__)
 
 _TOGETHER = 20  # studies that are looked for at once
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # s for which one that does not answer is left alone
 
 
 class WorklistAsker:
@@ -48,7 +48,7 @@ class WorklistAsker:
         self._timeout = timeout
         self._descriptions = descriptions
         self._clock = clock or SystemClock()
-        self._pause = 0.0
+        self._failures = 0
         self._not_before = 0.0
 
     def step(self) -> float | None:
@@ -63,7 +63,7 @@ class WorklistAsker:
             found = procedures.unasked(connection, self._source.name, _TOGETHER)
         for one in found:
             if not self._ask(one):
-                return self._pause
+                return self._not_before - self._clock.monotonic()
         return 0.0 if len(found) == _TOGETHER else None
 
     def _ask(self, study: Unasked) -> bool:
@@ -71,12 +71,12 @@ class WorklistAsker:
         try:
             items = worklist.ask(self._source, self._our_aet, self._order(study), self._timeout)
         except Retryable as error:
-            self._pause = min(max(_FIRST_PAUSE, 2 * self._pause), _LONGEST_PAUSE)
-            self._not_before = self._clock.monotonic() + self._pause
+            self._failures += 1
+            self._not_before = self._clock.monotonic() + (WORKLISTS.delay(self._failures) or 0.0)
             metrics.worklist_questions.labels(self._source.name, "unanswered").inc()
             _log.warning("a worklist does not answer", extra={"source": self._source.name, "error": error.sentence})
             return False
-        self._pause = 0.0
+        self._failures = 0
         metrics.worklist_questions.labels(self._source.name, "found" if items else "nothing").inc()
         self._keep(study, items)
         return True

@@ -1,7 +1,6 @@
 """Declares studies complete. The decision is `domain.completeness.decide`; here are facts, lock and announcement."""
 
 import logging
-import math
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,6 +18,7 @@ from domain.events import Event, StudyAmended, StudyCompleted
 from domain.habits import habits
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
+from domain.pacing import ShareOfTime
 from domain.turns import Turns
 from store import callers, conflicts, outbox, priors, studies
 from store.database import Connection, is_for_data
@@ -74,17 +74,18 @@ class Assembler:
         self._line = _Line()
         self._announced: set[uuid.UUID] = set()
         self._again_at: float | None = None  # when a study may be due of those that are not
-        self._next_look = -math.inf
+        self._pace = ShareOfTime(self._clock, _SHARE)
 
     def step(self) -> float | None:
         """Complete what is due; in how many seconds to look again, None: when something happens. Raises Unavailable."""
-        if self._clock.monotonic() >= self._next_look:
-            self._look_at_all()
+        if not self._pace.left():
+            with self._pace.taken():
+                self._look_at_all()
         while due := self._line.first(min(self._room(), _TOGETHER)):
             self._settle(due)
             self._line.remove(due)
             # However fast models are chosen: who has come meanwhile is to be seen before the line has ended.
-            if self._ahead is not None and self._clock.monotonic() >= self._next_look:
+            if self._ahead is not None and not self._pace.left():
                 break
         self._line.note_who_waits(self._ledger)
         return self._again_in()
@@ -99,19 +100,16 @@ class Assembler:
         verdicts = [(study, said[study.id]) for study in found]
         self._line.enter([study for study, verdict in verdicts if verdict.complete])
         self._line.leave([study for study, verdict in verdicts if not verdict.complete])
-        now = self._clock.monotonic()
         again_in = min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
         self._again_at = None if again_in is None else begun + again_in
-        self._next_look = now + (now - begun) * (1 / _SHARE - 1)
 
     def _again_in(self) -> float | None:
-        now = self._clock.monotonic()
         if self._line:
             return _SOON
         if self._again_at is None:
             # Of what happened meanwhile nobody may tell a second time.
-            return max(0.0, self._next_look - now) or None
-        return max(0.0, self._again_at - now, self._next_look - now)
+            return self._pace.left() or None
+        return max(self._again_at - self._clock.monotonic(), self._pace.left())
 
     def _room(self) -> int:
         """How many may be completed now."""

@@ -12,13 +12,13 @@ from audit.trail import Action, Transaction
 from config import metrics
 from config.peers import Commit
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed
+from consumers.leased_work import Claimed, why_ended
 from consumers.steps import stuck
 from consumers.steps.commitment import told_of
 from dicom_node.commitment import CommitmentRequest as Question
 from dicom_node.commitment import Reference
 from dicom_node.dimse import Status
-from dicom_node.scu.commitment import Taken, TakesNoCommitment, ask
+from dicom_node.scu.commitment import CommitmentAnswer, TakesNoCommitment, ask
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.kinds import holds
 from dicom_node.scu.store import Outgoing
@@ -82,7 +82,7 @@ class CannotSay:
     reason: str
 
 
-Said = Kept | Lacks | Waits | CannotSay
+ArchiveAnswer = Kept | Lacks | Waits | CannotSay
 
 
 class _Requests:
@@ -120,7 +120,7 @@ class _Requests:
         if item.report is None:
             commitment_requests.begin(transaction.connection, item.id, transaction_uid(item))
 
-    def succeeded(self, transaction: Transaction, item: CommitmentRequest, result: Said) -> str:
+    def succeeded(self, transaction: Transaction, item: CommitmentRequest, result: ArchiveAnswer) -> str:
         """What the archive said is so from now on."""
         match result:
             case Kept():
@@ -205,8 +205,7 @@ class _Requests:
 
     def ended(self, transaction: Transaction, item: CommitmentRequest, error: NodeError) -> str:
         """Nobody said whether it is kept, for as long as it was asked."""
-        given_up = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
-        return self._ended(transaction, item, given_up, calls=self._commit == "required")
+        return self._ended(transaction, item, why_ended(item, error), calls=self._commit == "required")
 
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The delivery stays stored."""
@@ -247,11 +246,11 @@ class RequestTo(_Requests):
 
     def run(
         self, claimed: Sequence[Claimed[CommitmentRequest]], sign: Callable[[], None]
-    ) -> Sequence[Said | NodeError]:
+    ) -> Sequence[ArchiveAnswer | NodeError]:
         """Find out."""
         return [self._said(one.item) for one in claimed]
 
-    def _said(self, item: CommitmentRequest) -> Said | NodeError:
+    def _said(self, item: CommitmentRequest) -> ArchiveAnswer | NodeError:
         with self._database.transaction() as connection:
             objects = commitment_requests.objects(connection, item)
         if item.report is not None:
@@ -265,7 +264,7 @@ class RequestTo(_Requests):
         except Retryable as error:
             return Retryable(str(error))
 
-    def _asked(self, item: CommitmentRequest, objects: Sequence[Result]) -> Said | NodeError:
+    def _asked(self, item: CommitmentRequest, objects: Sequence[Result]) -> ArchiveAnswer | NodeError:
         peer = self._destination.destination
         if peer.kind != "dicom" or self._takes_none():
             return self._looked_for(objects)
@@ -274,7 +273,7 @@ class RequestTo(_Requests):
         try:
             taken = ask(peer, self._our_aet, question, self._timeout, self._shortly)
         except TakesNoCommitment:
-            taken = Taken(Status.SOP_CLASS_NOT_SUPPORTED)
+            taken = CommitmentAnswer(Status.SOP_CLASS_NOT_SUPPORTED)
         commits = taken.status not in _NEVER
         self._note(commits=commits)
         if not commits:
@@ -283,12 +282,12 @@ class RequestTo(_Requests):
             return self._not_taken(item, taken.status, objects)
         return _reported(taken, {*item.transactions, question.transaction}, objects)
 
-    def _not_taken(self, item: CommitmentRequest, status: int, objects: Sequence[Result]) -> Said | NodeError:
+    def _not_taken(self, item: CommitmentRequest, status: int, objects: Sequence[Result]) -> ArchiveAnswer | NodeError:
         if item.attempts >= _IN_VAIN and isinstance(said := self._looked_for(objects), Kept):
             return said
         return Retryable(f"the destination did not take the question: {described(status)}")
 
-    def _looked_for(self, objects: Sequence[Result]) -> Said:
+    def _looked_for(self, objects: Sequence[Result]) -> ArchiveAnswer:
         sent = [self._sent(one) for one in objects]
         try:
             found = holds(sent, self._destination.destination, self._our_aet, self._timeout)
@@ -322,7 +321,7 @@ class RequestToNobody(_Requests):
 
     def run(
         self, claimed: Sequence[Claimed[CommitmentRequest]], sign: Callable[[], None]
-    ) -> Sequence[Said | NodeError]:
+    ) -> Sequence[ArchiveAnswer | NodeError]:
         """There is nobody to ask."""
         return [Permanent(f"{one.item.destination} is no longer configured") for one in claimed]
 
@@ -332,7 +331,7 @@ def transaction_uid(item: CommitmentRequest) -> str:
     return derived_uid("commitment", str(item.id), str(item.rounds), str(item.attempts))
 
 
-def _reported(taken: Taken, known: Collection[str], objects: Sequence[Result]) -> Said | NodeError:
+def _reported(taken: CommitmentAnswer, known: Collection[str], objects: Sequence[Result]) -> ArchiveAnswer | NodeError:
     """What was reported on the association of the question, of that or an earlier one."""
     for report in taken.reports:
         if report.transaction in known:
@@ -341,7 +340,7 @@ def _reported(taken: Taken, known: Collection[str], objects: Sequence[Result]) -
     return Waits()
 
 
-def judged(report: JsonObject, objects: Sequence[Result]) -> Said | NodeError:
+def judged(report: JsonObject, objects: Sequence[Result]) -> ArchiveAnswer | NodeError:
     """What a report means for these objects; one that it does not name is not kept."""
     said, committed = report.get("failed"), report.get("committed")
     failed = (

@@ -12,7 +12,7 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed, LeaseLost
+from consumers.leased_work import Claimed, LeaseLost, why_ended
 from consumers.reachability import Reachability
 from consumers.steps import of_results, stuck, supersede
 from dicom_node.scu.kinds import probe, send
@@ -152,7 +152,7 @@ class _Deliveries:
     def ended(self, transaction: Transaction, item: Delivery, error: NodeError) -> str:
         """The study is stuck until a person has looked."""
         connection, now = transaction.connection, self._clock.now()
-        reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        reason = why_ended(item, error)
         self._tell(item, reason)
         state = DELIVERIES.move(connection, item.id, self.failure(error), reason=reason)
         transaction.emit(Event(of_results.undelivered(item, state.value), item.study_id, now))

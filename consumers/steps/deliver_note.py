@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from audit.trail import Action, Transaction
 from config import metrics
 from consumers.destinations import ProfiledDestination
-from consumers.leased_work import Claimed
+from consumers.leased_work import Claimed, why_ended
 from consumers.reachability import Reachability
 from consumers.steps import stuck
 from dicom_node.scu.kinds import send
@@ -91,7 +91,7 @@ class _Notes:
     def ended(self, transaction: Transaction, item: Rejection, error: NodeError) -> str:
         """Of wrong results a person has to tell the destination; superseded ones lie beside those that say so."""
         connection, now = transaction.connection, self._clock.now()
-        reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        reason = why_ended(item, error)
         state = REJECTIONS.move(connection, item.id, self.failure(error), reason=reason)
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason, state=state.value)
         told = f"rejection note to {item.destination}: {reason}"

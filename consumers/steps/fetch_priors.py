@@ -18,7 +18,7 @@ from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
 from dicom_node.scu import sources
 from dicom_node.scu.archived import ArchivedStudy, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from domain import priors as rules
 from domain.clock import Clock, SystemClock
 from domain.errors import Permanent, Retryable
@@ -58,7 +58,7 @@ class PriorsFetcher:
         owner: str,
         packages: Callable[[], Iterable[Package]],
         clock: Clock | None = None,
-        into: Arrivals | None = None,
+        into: FetchSpool | None = None,
     ) -> None:
         self._ledger = ledger
         self._objects = objects
@@ -168,7 +168,7 @@ class _Asked:
     request: PriorRequest
     clock: Clock
     until: float
-    into: Arrivals | None = None
+    into: FetchSpool | None = None
     sent: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)

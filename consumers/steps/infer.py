@@ -42,7 +42,7 @@ from store.leases import Condition, Lease, LeaseTable
 from store.objects import ObjectStore
 from store.pauses import MODEL_GOES_ON
 from store.quarantine import unreadable_of_series
-from store.studies import note_progress
+from store.studies import lacking, note_progress
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +136,7 @@ class Inference:
         with self._database.transaction() as connection:
             refusals: list[NodeError | None] = [_refusal(connection, one.item) for one in claimed]
             earlier = [earlier_inputs(connection, one.item) for one in claimed]
+            lacks = ["" if one.item.early else lacking(connection, one.item.study_id) for one in claimed]
             tasks = [
                 self._task(one.item, one.lease, jobs.objects_of(connection, one.item), beside)
                 for one, beside in zip(claimed, earlier, strict=True)
@@ -148,8 +149,11 @@ class Inference:
         upcoming = self._upcoming()
         self._scratch.mkdir(parents=True, exist_ok=True)
         answers = iter(self._infer(claimed[0].item, whole, upcoming) if whole else ())
-        each = zip(claimed, tasks, refusals, earlier, strict=True)
-        return [self._kept(one.item, task, refusal or next(answers), beside) for one, task, refusal, beside in each]
+        each = zip(claimed, tasks, refusals, earlier, lacks, strict=True)
+        return [
+            self._kept(one.item, task, refusal or next(answers), beside, missing)
+            for one, task, refusal, beside, missing in each
+        ]
 
     def _infer(self, first: Job, tasks: Sequence[Task], upcoming: Task | None) -> Sequence[Answer | NodeError]:
         try:
@@ -182,11 +186,13 @@ class Inference:
         # A holder that lost the job may still be at work on this machine: each claim has a file of its own.
         return Task(job.model, job.version, files, self._scratch / f"{job.id}.{lease.epoch}")
 
-    def _kept(self, job: Job, task: Task, outcome: Answer | NodeError, beside: EarlierInputs) -> Inferred | NodeError:
+    def _kept(
+        self, job: Job, task: Task, outcome: Answer | NodeError, beside: EarlierInputs, lacks: str
+    ) -> Inferred | NodeError:
         if isinstance(outcome, NodeError):
             return outcome
         try:
-            findings = _told(self._keep_arrays(job, task.scratch, outcome.findings), beside)
+            findings = _told(self._keep_arrays(job, task.scratch, outcome.findings), beside, lacks)
             return Inferred(findings, outcome.seconds, beside.study)
         except NodeError as error:
             return error
@@ -335,12 +341,12 @@ def _refusal(connection: Connection, job: Job) -> UnusableInput | None:
     )
 
 
-def _told(findings: Findings, beside: EarlierInputs) -> Findings:
-    """With what is said of the earlier study: of one that was handed over once something was compared with it."""
+def _told(findings: Findings, beside: EarlierInputs, lacks: str) -> Findings:
+    """With what the study `lacks`, and of the earlier one what is said once something was compared with it."""
     compared = any(one.compared for one in findings.segments)
-    if not beside.remark or (beside.study and not compared):
-        return findings
-    return replace(findings, remarks=(*findings.remarks, beside.remark))
+    said = [f"not all of the study had come when it was read: {lacks}"] if lacks else []
+    said += [beside.remark] if beside.remark and (compared or not beside.study) else []
+    return replace(findings, remarks=(*findings.remarks, *said))
 
 
 def _about(job: Job) -> dict[str, str | int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from audit.trail import Action, Transaction
 from config import metrics
 from config.peers import Peer
-from consumers.leased_work import Claimed
+from consumers.leased_work import Claimed, why_ended
 from consumers.steps.decide import report_of
 from dicom_node.scu.commitment import tell
 from dicom_node.tally import CountedLog
@@ -104,7 +104,7 @@ class ReportToPeer:
 
     def ended(self, transaction: Transaction, item: Commitment, error: NodeError) -> str:
         """Who has not heard may ask again, and is answered."""
-        reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        reason = why_ended(item, error)
         state = COMMITMENTS.move(transaction.connection, item.id, CommitmentEvent.GIVE_UP, reason=reason)
         transaction.record(Action.COMMITMENT_REPORTED, None, **about(item), reason=reason)
         self._untold.warn(f"a report of storage commitment was given up: {reason}")

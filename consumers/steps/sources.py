@@ -11,6 +11,8 @@ from store.jobs import Job
 from store.objects import ObjectStore
 
 _REPLACED = "an image of it was replaced since; a newer revision has results of its own"
+#: Why nothing is written of a comparison: which study it is with could not be said.
+NOTHING_EARLIER = "images of the earlier study that it was compared with are there no more: run the model again"
 _REMOVED = "its images were removed by retention, and nothing is written without them"
 
 
@@ -24,6 +26,14 @@ def of_run(connection: Connection, job: Job, *, first: bool = False) -> dict[str
     read = (job.findings.frames, *(() if first else (one.frames for one in job.findings.others)))
     named = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
     return {uid: keys[uid] for uid in named} if named.keys() <= keys.keys() else None
+
+
+def of_earlier(connection: Connection, job: Job) -> list[str] | None:
+    """Object keys of the images of the earlier study that it was compared with; None where one is there no more."""
+    assert job.findings is not None
+    named = {frame.sop_instance_uid for one in job.findings.earlier for frame in one.frames}
+    keys = jobs.keys_of(connection, named) if named else {}
+    return sorted(keys.values()) if named <= keys.keys() else None
 
 
 def requests(connection: Connection, study: StudyId, until: datetime, objects: ObjectStore) -> list[Path]:

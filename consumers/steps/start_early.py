@@ -5,7 +5,6 @@ handled after all. What is started is a job that `steps/early` says more of.
 """
 
 import logging
-import math
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from domain.errors import Retryable
 from domain.events import Event, InferenceRequested
 from domain.ids import StudyId
 from domain.instances import series_facts
+from domain.pacing import ShareOfTime
 from domain.routing import SeriesFacts
 from models.registry import Package
 from store import arrivals, early, expectations, routing, studies
@@ -60,21 +60,22 @@ class EarlyStarter:
         self._clock = clock or SystemClock()
         self._most = most
         self._seen: dict[StudyId, dict[uuid.UUID, _Seen]] = {}
-        self._next_look = -math.inf
+        self._pace = ShareOfTime(self._clock, _SHARE, _LOOK)
 
     def step(self) -> float | None:
         """Start what may be; in how many seconds to look again, None: when something happens. Raises Unavailable."""
-        begun = self._clock.monotonic()
-        if begun >= self._next_look:
-            with self._ledger.database.transaction() as connection:
-                arriving = early.arriving(connection, _REVISIONS)
-            self._note(arriving, begun)
-            for study, series in self._seen.items():
-                if any(not series[one].offered for one in _left_behind(series, begun)):
-                    self._offer(study, begun)
-            now = self._clock.monotonic()
-            self._next_look = now + max(_LOOK, (now - begun) * (1 / _SHARE - 1))
-        return max(0.0, self._next_look - self._clock.monotonic()) if self._seen else None
+        if not self._pace.left():
+            with self._pace.taken():
+                self._look(self._clock.monotonic())
+        return self._pace.left() if self._seen else None
+
+    def _look(self, now: float) -> None:
+        with self._ledger.database.transaction() as connection:
+            arriving = early.arriving(connection, _REVISIONS)
+        self._note(arriving, now)
+        for study, series in self._seen.items():
+            if any(not series[one].offered for one in _left_behind(series, now)):
+                self._offer(study, now)
 
     def _note(self, arriving: Mapping[StudyId, Mapping[uuid.UUID, int]], now: float) -> None:
         before, self._seen = self._seen, {}

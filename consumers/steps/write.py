@@ -55,6 +55,11 @@ class ResultsWriter:
         if keys is None:
             self._leave(transaction, job, sources.why_gone(connection, job.study_id))
             return
+        earlier = sources.of_earlier(connection, job)
+        if earlier is None:
+            self._leave(transaction, job, sources.NOTHING_EARLIER)
+            return
+        before = list(map(self._objects.path, earlier))
         files = list(map(self._objects.path, keys.values()))
         number = results.number(connection, job)
         edition, superseded = predecessors.edition(connection, job, number, results.earlier(connection, job, number))
@@ -62,7 +67,7 @@ class ResultsWriter:
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
         forms = wanted_forms(connection, self._destinations)
         requests = sources.requests(connection, job.study_id, job.finished_at, self._objects)
-        written = write(findings, mask, files, superseded, job.finished_at, forms, maps, edition, requests)
+        written = write(findings, mask, files, superseded, job.finished_at, forms, maps, edition, requests, before)
         if {one.study_uid for one in written} - {studies.uid_of(connection, job.study_id)}:
             raise Permanent(OTHER_STUDY)
         rows = [kept(self._objects, job, one, self._clock.now()) for one in written]

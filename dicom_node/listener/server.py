@@ -5,11 +5,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from config.settings import Listener as Settings
 from config.settings import Spool
+from dicom_node.accepting import AcceptingPort
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
@@ -18,14 +19,10 @@ from dicom_node.listener.services import Service
 from dicom_node.listener.users import Users
 from dicom_node.spool import SpoolWriter
 from dicom_node.tls.acceptor import TlsAcceptor
-from domain.addresses import plain_address
-from domain.errors import ConfigurationError, Unavailable
-from domain.stopping import loop_until
+from domain.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 128
-_BREATH = 0.05  # s to wait where accepting fails
 # Connections beyond the associations: those that negotiate, are being rejected, or are slow to close.
 _SPARE = 32
 _YIELD = 0.5  # s for a connection that is cut to be gone
@@ -34,27 +31,6 @@ _FAREWELL = 2.0  # s for an association that is aborted at the node's stop to wr
 _LAST_RECORDS = 2.0  # s for the spool to take what is left to record
 # s that `serve` takes at most to return once it is told to stop: whoever ends the process by force waits longer.
 LONGEST_STOP = GRACE + 2 * _FAREWELL + _LAST_RECORDS
-_TURN = 1.0  # s between signs of life of the thread that accepts
-_STUCK = 10.0  # s without one after which it is taken for stuck
-
-
-@dataclass
-class _Port:
-    """A port that connections come by, with TLS or without; `turned` is when its thread last came round."""
-
-    listening: socket.socket
-    tls: TlsAcceptor | None
-    thread: threading.Thread | None = None
-    turned: float = field(default_factory=time.monotonic)
-
-    @property
-    def port(self) -> int:
-        return int(self.listening.getsockname()[1])
-
-    @property
-    def is_accepting(self) -> bool:
-        alive = self.thread is not None and self.thread.is_alive()
-        return alive and time.monotonic() - self.turned < _STUCK
 
 
 class Listener:
@@ -78,15 +54,14 @@ class Listener:
         self._acceptor = AcceptorState(settings, policy, writer, events or NoEvents(), self._services, users=users)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
         self._tls = TlsAcceptor(settings.tls) if settings.tls.certificate else None
-        self._opened: list[_Port] = []
+        self._opened: dict[TlsAcceptor | None, AcceptingPort] = {}
         self._ports: dict[bool, int] = {}
 
     @property
     def is_accepting(self) -> bool:
         """Whether the threads that accept connections live and come round."""
-        return bool(self._opened) and all(opened.is_accepting for opened in self._opened)
+        return bool(self._opened) and all(port.is_accepting for port in self._opened.values())
 
     @property
     def port(self) -> int:
@@ -114,29 +89,26 @@ class Listener:
     def start(self) -> None:
         """Listen, and return."""
         settings = self._settings
-        ports: list[tuple[int, TlsAcceptor | None]] = [(settings.port, None)] if settings.plain else []
+        wanted: list[tuple[int, TlsAcceptor | None]] = [(settings.port, None)] if settings.plain else []
         if self._tls is not None:
-            ports.append((settings.tls.port, self._tls))
-        for port, tls in ports:
-            opened = _Port(_listening_socket(settings, port), tls)
-            self._opened.append(opened)
-            self._ports[tls is not None] = opened.port
-        for opened in self._opened:
-            opened.thread = threading.Thread(target=self._accept, args=(opened,), name="listener", daemon=True)
-            opened.thread.start()
-            with_tls = " with TLS" if opened.tls else ""
-            log.info("listening on %s port %d%s as %s", settings.host, opened.port, with_tls, settings.aet)
+            wanted.append((settings.tls.port, self._tls))
+        for number, tls in wanted:
+            self._opened[tls] = self._open(number)
+            self._ports[tls is not None] = self._opened[tls].number
+        for tls, port in self._opened.items():
+            port.start(partial(self._welcome, tls=tls), "listener")
+            with_tls = " with TLS" if tls else ""
+            log.info("listening on %s port %d%s as %s", settings.host, port.number, with_tls, settings.aet)
+
+    def _open(self, number: int) -> AcceptingPort:
+        settings, warnings = self._settings, self._acceptor.warnings
+        return AcceptingPort(settings.host, number, "listener.host", warnings, shared=settings.processes > 1)
 
     def stop(self, grace: float) -> None:
         """Accept nothing more, give associations `grace` seconds to end, then abort them; returns when all is over."""
-        self._stopping.set()
-        for opened in self._opened:
-            if opened.thread is not None:
-                # Closing alone does not wake the thread that waits in accept.
-                opened.listening.shutdown(socket.SHUT_RDWR)
-                opened.thread.join()
-            opened.listening.close()
-        self._opened = []
+        for port in self._opened.values():
+            port.stop()
+        self._opened = {}
         self._join(time.monotonic() + grace)
         for connection in self._running():
             connection.interrupt()
@@ -153,38 +125,7 @@ class Listener:
         with self._lock:
             return dict(self._connections)
 
-    def _accept(self, opened: _Port) -> None:
-        opened.listening.settimeout(_TURN)
-        for _ in loop_until(self._stopping):
-            try:
-                self._accept_one(opened)
-            except Exception:
-                # The boundary of a thread: a defect here may cost a connection, never the listener.
-                log.exception("a connection was not served")
-                time.sleep(_BREATH)
-
-    def _accept_one(self, opened: _Port) -> None:
-        self._acceptor.warnings.tell()
-        try:
-            accepted, address = opened.listening.accept()
-        except TimeoutError:
-            opened.turned = time.monotonic()
-            return
-        except OSError as error:
-            if not self._stopping.is_set():
-                # Out of file descriptors, or a connection that ended in the queue: neither is the listener's end.
-                self._acceptor.warnings.warn(f"cannot accept a connection: {error.strerror}")
-                time.sleep(_BREATH)
-            return
-        opened.turned = time.monotonic()
-        accepted.settimeout(None)
-        try:
-            self._welcome(accepted, plain_address(address[0]), opened.tls)
-        except BaseException:
-            accepted.close()
-            raise
-
-    def _welcome(self, accepted: socket.socket, address: str, tls: TlsAcceptor | None) -> None:
+    def _welcome(self, accepted: socket.socket, address: str, *, tls: TlsAcceptor | None) -> None:
         if len(self._connections) >= self._settings.max_associations + _SPARE and not self._make_room():
             self._acceptor.warnings.warn(f"connection from {address} closed: too many connections")
             self._acceptor.events.refused("busy")
@@ -254,23 +195,3 @@ def serve(
         listener.stop(grace)
     finally:
         writer.close()
-
-
-def _listening_socket(settings: Settings, port: int) -> socket.socket:
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Unavailable(f"listener.host {settings.host!r}: {error}") from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if settings.processes > 1:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.bind(address)
-        made.listen(_BACKLOG)
-    except OSError as error:
-        made.close()
-        raise Unavailable(f"cannot listen on {settings.host} port {port}: {error}") from error
-    return made

@@ -1,9 +1,7 @@
 """Who speaks for a caller: User Identity Negotiation by a passcode or a token (PS3.7 D.3.3.7)."""
 
-import base64
-import hashlib
-import hmac
 import os
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -11,12 +9,11 @@ from config.secret_files import secret_in
 from config.tls import UserIdentity
 from dicom_node.listener.associate import ProposedIdentity
 from dicom_node.outside import words
+from dicom_node.scrypt import NOBODY, Digest
 from domain.errors import ConfigurationError, NodeError
 
 # Types of user identity (PS3.7 table D.3-14).
 _PASSCODE, _TOKEN = 2, 5
-# Of scrypt (RFC 7914 section 2): 16 MiB and some 50 ms a try.
-_COST, _BLOCK, _PARALLEL = 1 << 14, 8, 1
 _SETTING = "listener.user_identity.passcodes"
 
 
@@ -52,9 +49,7 @@ class Users:
             lines = secret_in(self._settings.passcodes, _SETTING).splitlines()
         except ConfigurationError as error:
             raise UnknownUser(str(error)) from error
-        kept = dict(line.rsplit(":", 1) for line in lines if ":" in line)
-        # Who is not there costs as long as who is.
-        if not hmac.compare_digest(kept.get(user, _NOBODY), _digest(given.secondary, _salt(kept.get(user, _NOBODY)))):
+        if not _kept(lines, user).is_of(given.secondary):
             raise UnknownUser("user or passcode is wrong")
         return user
 
@@ -76,27 +71,17 @@ def keep_passcode(file: Path, user: str, passcode: str) -> None:
         before = file.read_text("utf-8").splitlines() if file.exists() else []
         kept = [line for line in before if line.rpartition(":")[0] != user]
         draft.touch(mode=0o600, exist_ok=False)
-        made = f"{user}:{_digest(passcode.encode(), os.urandom(16))}"
+        made = f"{user}:{Digest.of(passcode.encode())}"
         draft.write_text("".join(f"{line}\n" for line in (*kept, made)), encoding="utf-8")
         draft.replace(file)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def _digest(passcode: bytes, salt: bytes) -> str:
-    made = hashlib.scrypt(passcode, salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL, maxmem=1 << 26)
-    return f"scrypt${_encoded(salt)}${_encoded(made)}"
-
-
-def _salt(kept: str) -> bytes:
+def _kept(lines: Sequence[str], user: str) -> Digest:
+    """What proves the user; of one who is not there, or whose line is damaged, nothing does."""
+    held = dict(line.rsplit(":", 1) for line in lines if ":" in line)
     try:
-        return base64.b64decode(kept.split("$")[1], validate=True)
-    except (ValueError, IndexError):
-        return b""
-
-
-def _encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-_NOBODY = f"scrypt${_encoded(bytes(16))}$"
+        return Digest.read(held[user])
+    except (KeyError, ValueError):
+        return NOBODY

@@ -13,7 +13,7 @@ from dicom_node.orthanc.line import Line, Rules, Taken
 from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc, asked_of
 from dicom_node.outside import is_uid
 from dicom_node.scu.archived import MOST_STUDIES, ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.spool import Close
 from domain.errors import Retryable
@@ -50,7 +50,7 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Fetch these series into a spool; what was not fetched within `timeout` s counts as failed."""
     if into is None:

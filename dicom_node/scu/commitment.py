@@ -33,14 +33,14 @@ class TakesNoCommitment(Retryable):
 
 
 @dataclass(frozen=True)
-class Taken:
+class CommitmentAnswer:
     """What became of a question: `status` of the N-ACTION, and the reports that came on the same association."""
 
     status: int
     reports: tuple[CommitmentReport, ...] = ()
 
 
-def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wait: float) -> Taken:
+def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wait: float) -> CommitmentAnswer:
     """Ask whether `peer` keeps the instances; a report that comes within `wait` s is taken on the same association.
 
     Raises TakesNoCommitment, Unavailable where nobody answers, and Retryable for all else that is no answer.
@@ -56,7 +56,7 @@ def ask(peer: Peer, our_aet: str, request: CommitmentRequest, timeout: float, wa
             with suppress(Retryable):
                 if (heard := association.hear(wait, _LARGEST)) is not None:
                     _take(association, *heard, reports)
-        return Taken(status, tuple(reports))
+        return CommitmentAnswer(status, tuple(reports))
 
 
 def tell(peer: Peer, our_aet: str, report: CommitmentReport, timeout: float) -> int:

@@ -21,7 +21,6 @@ from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, code, described
 
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
-WORKLIST = "1.2.840.10008.5.1.4.31"
 
 #: Transfer syntaxes that identifiers are proposed in, the one that we would have first.
 IMPLICIT_OR_EXPLICIT = (IMPLICIT, EXPLICIT)
@@ -50,7 +49,7 @@ def find(
     """The data sets that `peer` has for `keys`, at most `limit`: then the query is cancelled.
 
     `model` is the SOP class UID of the information model, as STUDY_ROOT; `level` its Query/Retrieve Level, "" where it
-    has none, as WORKLIST. `keys` holds a value for what must match, and an empty one for what is wanted too. `timeout`
+    has none, as a worklist. `keys` holds a value for what must match, an empty one for what is wanted too. `timeout`
     (s) is for the connection and for all answers together. An answer that cannot be read is left out.
 
     Raises Unavailable where nobody answers, TakesNoQuery where the peer does not answer such questions, and Retryable

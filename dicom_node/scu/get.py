@@ -25,7 +25,7 @@ from dicom_node.dimse import (
 from dicom_node.outside import is_uid
 from dicom_node.pdu import MOST_CONTEXTS
 from dicom_node.scu.archived import Fetched
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import IMPLICIT_OR_EXPLICIT, MESSAGE_ID, STUDY_ROOT, TakesNoQuery, find, identifier
 from dicom_node.scu.negotiation import Context
 from dicom_node.scu.requestor import Association, associate
@@ -50,7 +50,7 @@ _SYNTAXES = (
 )
 
 
-def get(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals) -> Fetched:
+def get(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool) -> Fetched:
     """Have `peer` give these series of a study into a spool; how many instances came.
 
     `timeout` (s) is for each question, and for all that comes. Raises Unavailable where nobody answers, TakesNoQuery
@@ -109,7 +109,7 @@ def _classes(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], ti
 class _Incoming:
     """What comes on the association, on its way into the spool. `stored` and `refused` count instances."""
 
-    def __init__(self, association: Association, peer: Peer, our_aet: str, into: Arrivals) -> None:
+    def __init__(self, association: Association, peer: Peer, our_aet: str, into: FetchSpool) -> None:
         self.stored = self.refused = 0
         self._association = association
         self._syntaxes = {number: syntax for (_, syntax), number in association.negotiated.accepted.items()}

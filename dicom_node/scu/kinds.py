@@ -13,8 +13,8 @@ from dicom_node.scu.store import Echo, Outcome, Outgoing
 
 _WHERE: Mapping[PeerKind, str] = {
     "dicom": "dicom_node.scu.dicom",
-    "dicomweb": "dicom_node.scu.dicomweb",
-    "orthanc": "dicom_node.orthanc.kind",
+    "dicomweb": "dicom_node.web.destination",
+    "orthanc": "dicom_node.orthanc.destination",
 }
 
 

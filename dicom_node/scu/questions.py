@@ -24,7 +24,7 @@ from dicom_node.scu.archived import (
     Fetched,
     PatientKeys,
 )
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery, find
 from dicom_node.scu.get import get
 from dicom_node.scu.move import move
@@ -69,7 +69,7 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Have `peer` send these series to our listener, or give them `into` a spool where it does not know who we are.
 

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from config.peers import Peer, PeerKind
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 
 _WHERE: Mapping[PeerKind, str] = {
     "dicom": "dicom_node.scu.questions",
@@ -26,7 +26,7 @@ class _Kind(Protocol):
     def series_of(self, peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]: ...
 
     def fetch(
-        self, peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None
+        self, peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None
     ) -> Fetched: ...
 
 
@@ -50,7 +50,7 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Have these series of a study come to this node; `timeout` (s) is for all of it.
 

@@ -31,7 +31,6 @@ AUTHORITY_DAYS = 3650
 _PARTNERS = "partners"
 _BACK = timedelta(hours=1)  # clocks of others that are behind
 _RSA_BITS = 2048
-_BOTH_SIDES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from config.settings import Listener, Spool
 from config.web import Web
+from dicom_node.accepting import AcceptingPort
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.spool import SpoolWriter
 from dicom_node.spool.numbers import SpoolNumber
@@ -17,18 +18,13 @@ from dicom_node.tls.acceptor import TlsAcceptor
 from dicom_node.web.callers import Callers
 from dicom_node.web.service import WebState
 from dicom_node.web.visit import Visit
-from domain.addresses import plain_address
-from domain.errors import ConfigurationError, Unavailable
-from domain.stopping import loop_until
+from domain.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 GRACE = 10.0  # s that requests have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for a request that is broken off at the node's stop to be answered
-_BACKLOG = 128
-_BREATH = 0.05  # s to wait where accepting fails
-_TURN = 1.0  # s between signs of life of the thread that accepts
-_STUCK = 10.0  # s without one after which it is taken for stuck
+_YIELD = 0.5  # s for a connection that is cut to be gone
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -46,17 +42,13 @@ class WebDoor:
         self._tls = TlsAcceptor(settings.tls, "web.tls") if settings.tls.certificate else None
         self._connections: dict[Visit, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
         self._port = settings.port
-        self._socket: socket.socket | None = None
-        self._thread: threading.Thread | None = None
-        self._turned = time.monotonic()
+        self._opened: AcceptingPort | None = None
 
     @property
     def is_accepting(self) -> bool:
         """Whether the thread that accepts connections lives and comes round."""
-        alive = self._thread is not None and self._thread.is_alive()
-        return alive and time.monotonic() - self._turned < _STUCK
+        return self._opened is not None and self._opened.is_accepting
 
     @property
     def port(self) -> int:
@@ -71,21 +63,17 @@ class WebDoor:
 
     def start(self) -> None:
         """Listen, and return."""
-        self._socket = _listening_socket(self._settings)
-        self._port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, args=(self._socket,), name="web", daemon=True)
-        self._thread.start()
+        self._opened = AcceptingPort(self._settings.host, self._settings.port, "web.host", self._state.warnings)
+        self._port = self._opened.number
+        self._opened.start(self._welcome, "web")
         log.info("listening on %s port %d for STOW-RS", self._settings.host, self.port)
 
     def stop(self, grace: float) -> None:
         """Accept nothing more, give requests `grace` seconds to end, then break them off; returns when all is over."""
         self._state.stopping = True
-        self._stopping.set()
-        if self._socket is not None and self._thread is not None:
-            self._socket.shutdown(socket.SHUT_RDWR)  # closing alone does not wake the thread that waits in accept
-            self._thread.join()
-            self._socket.close()
-            self._socket = None
+        if self._opened is not None:
+            self._opened.stop()
+            self._opened = None
         for visit in self._visits():
             if not visit.is_storing:
                 visit.interrupt()
@@ -102,35 +90,6 @@ class WebDoor:
     def _visits(self) -> "dict[Visit, threading.Thread]":
         with self._lock:
             return dict(self._connections)
-
-    def _accept(self, listening: socket.socket) -> None:
-        listening.settimeout(_TURN)
-        for _ in loop_until(self._stopping):
-            try:
-                self._accept_one(listening)
-            except Exception:
-                # The boundary of a thread: a defect here may cost a connection, never the door.
-                log.exception("a connection was not served")
-                time.sleep(_BREATH)
-
-    def _accept_one(self, listening: socket.socket) -> None:
-        self._state.warnings.tell()
-        try:
-            accepted, address = listening.accept()
-        except TimeoutError:
-            self._turned = time.monotonic()
-            return
-        except OSError as error:
-            if not self._stopping.is_set():
-                self._state.warnings.warn(f"cannot accept a connection: {error.strerror}")
-                time.sleep(_BREATH)
-            return
-        self._turned = time.monotonic()
-        try:
-            self._welcome(accepted, plain_address(address[0]))
-        except BaseException:
-            accepted.close()
-            raise
 
     def _welcome(self, accepted: socket.socket, address: str) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -158,7 +117,7 @@ class WebDoor:
         for visit, thread in self._visits().items():
             if not visit.is_storing:
                 visit.cut()
-                thread.join(_BREATH * 10)
+                thread.join(_YIELD)
                 return not thread.is_alive()
         return False
 
@@ -198,21 +157,3 @@ def serve(
         door.stop(grace)
     finally:
         writer.close()
-
-
-def _listening_socket(settings: Web) -> socket.socket:
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Unavailable(f"web.host {settings.host!r}: {error}") from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
-        made.listen(_BACKLOG)
-    except OSError as error:
-        made.close()
-        raise Unavailable(f"cannot listen on {settings.host} port {settings.port}: {error}") from error
-    return made

@@ -21,7 +21,7 @@ from dicom_node.scu.archived import (
     Fetched,
     PatientKeys,
 )
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.spool import AssociationWriter, Close
 from dicom_node.spool import Peer as Caller
@@ -75,7 +75,7 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
 
 
 def fetch(
-    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: FetchSpool | None = None
 ) -> Fetched:
     """Retrieve these series into a spool, as they are encoded; each instance is durable before the next is read."""
     if into is None:
@@ -99,7 +99,7 @@ def fetch(
 
 
 def _retrieve(
-    client: HttpClient, path: str, study_uid: str, into: Arrivals, until: float, association: AssociationWriter
+    client: HttpClient, path: str, study_uid: str, into: FetchSpool, until: float, association: AssociationWriter
 ) -> StoreRequest:
     """One series, as its answer comes."""
     with client.streamed("GET", path, fields={"accept": INSTANCES}) as (answer, pieces):

@@ -38,10 +38,11 @@ def lines(content: Content) -> tuple[Line, ...]:
 def read(content: Content) -> str:
     """Which series were read, as a reader finds them: `series 2 (MR, 96 images); t1ce: series 3 (MR, 96 images)`."""
     named = [("", content.source), *((f"{one.name}: ", one.source) for one in content.others)]
-    return "; ".join(f"{name}{_series(source)}" for name, source in named)
+    return "; ".join(f"{name}{series_read(source)}" for name, source in named)
 
 
-def _series(source: Source) -> str:
+def series_read(source: Source) -> str:
+    """`series 2 (MR, 96 images)`."""
     counts = Counter(one.instance.series_uid for one in source.frames)
     modalities = {one.series_uid: one.modality for one in source.instances}
     return ", ".join(
@@ -99,7 +100,12 @@ def _measured(segment: Segment, content: Content, resolution: words.Resolution |
         place = f"on {content.names(one.frame)}" if one.frame not in (None, following) and _several(content) else ""
         yield " ".join(filter(None, (words.quantity(one, resolution), place)))
     for one in segment.compared:
-        yield words.quantity(one, resolution)
+        yield _in_a_line(words.quantity(one, resolution))
+
+
+def _in_a_line(said: str) -> str:
+    """As it stands within a line; an abbreviation keeps its capitals."""
+    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
 
 
 def _none(segment: Segment) -> str:

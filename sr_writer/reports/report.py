@@ -68,7 +68,7 @@ def document(
     findings, source, stamp = content.findings, content.source, content.stamp
     evidence = [
         _evidence(study, one.sop_class_uid, one.sop_instance_uid, series)
-        for study, series, instances in by_series(content.sources)
+        for study, series, instances in by_series((*content.sources, *content.earlier))
         for one in instances
     ]
     evidence += [_evidence(source.study_uid, *one) for one in referred]

@@ -13,7 +13,7 @@ from dicom_node.archive import FolderArchive
 from dicom_node.attributes.reader import text_of
 from dicom_node.scu import get as getting
 from dicom_node.scu.archived import Counts, Fetched, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery
 from dicom_node.scu.move import move
 from dicom_node.scu.questions import counts, fetch, series_of, studies_of
@@ -128,7 +128,7 @@ def test_an_archive_that_does_not_know_where_we_are_gives_a_series_on_our_own_as
     archive: Destination, tmp_path: Path
 ) -> None:
     image = an_image()
-    into = Arrivals(tmp_path / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
+    into = FetchSpool(tmp_path / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
     try:
         found = fetch(archive, "STRANGER", image.StudyInstanceUID, [image.SeriesInstanceUID], 60, into)
         assert found == Fetched(IMAGES)
@@ -190,7 +190,7 @@ def test_what_a_peer_gives_against_the_book_is_bounded_and_told(
         peer.read_message()
         give(peer)
 
-    into = Arrivals(tmp_path, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 20)
+    into = FetchSpool(tmp_path, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 20)
     try:
         with scripted(run) as peer, pytest.raises(Retryable):
             getting.get(peer, "NODE", "1.2.3", ["1.2.3.4"], 3, into)

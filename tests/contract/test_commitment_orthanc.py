@@ -10,7 +10,7 @@ from config.peers import Destination
 from config.settings import Listener as Settings
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
-from consumers.steps.commit import RequestTo, Said
+from consumers.steps.commit import ArchiveAnswer, RequestTo
 from consumers.steps.deliver import DeliveryTo, Sent
 from consumers.steps.report_commitment import ReportToPeer, addresses
 from dicom_node.listener import Listener
@@ -59,7 +59,7 @@ def ask(bench: Bench, pacs: ProfiledDestination) -> None:
     """Ask, and settle what Orthanc reports."""
     ledger = bench.as_process("deliver")
     work = RequestTo(ledger.database, bench.objects, pacs, "NODE", POLICY, 30, 3600, bench.clock, shortly=0.1)
-    loop: LeasedLoop[CommitmentRequest, Said] = LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE)
+    loop: LeasedLoop[CommitmentRequest, ArchiveAnswer] = LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE)
     assert loop.step()
     wait_for(lambda: _is_reported(bench), 60, "Orthanc's report")
     assert loop.step()

@@ -15,7 +15,7 @@ from config.peers import Commit, Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
-from consumers.steps.commit import RequestTo, Said
+from consumers.steps.commit import ArchiveAnswer, RequestTo
 from consumers.steps.deliver import DeliveryTo, Sent
 from dicom_node.commitment import (
     PUSH_MODEL,
@@ -139,7 +139,7 @@ def at(port: int, commit: Commit = "auto") -> ProfiledDestination:
 def ask(bench: Bench, port: int, commit: Commit = "auto", *, shortly: float = 30) -> bool:
     ledger = bench.as_process("deliver")
     work = RequestTo(ledger.database, bench.objects, at(port, commit), "NODE", POLICY, 30, 3600, bench.clock, shortly)
-    loop: LeasedLoop[CommitmentRequest, Said] = LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE)
+    loop: LeasedLoop[CommitmentRequest, ArchiveAnswer] = LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE)
     return loop.step()
 
 
@@ -319,7 +319,7 @@ def test_an_asker_that_died_before_its_outcome_leaves_nothing_committed_and_the_
     life = delivered.life()
     with archive.running() as port:
         work = RequestTo(ledger.database, delivered.objects, at(port), "NODE", POLICY, 30, 3600, delivered.clock)
-        loop: LeasedLoop[CommitmentRequest, Said] = LeasedLoop(ledger, work, Holder("a1", life), LEASE)
+        loop: LeasedLoop[CommitmentRequest, ArchiveAnswer] = LeasedLoop(ledger, work, Holder("a1", life), LEASE)
         monkeypatch.setattr(RequestTo, "succeeded", dies)
         life.prove()
         with pytest.raises(Killed):

@@ -9,7 +9,8 @@ from pydicom import Dataset
 
 from config.peers import Destination
 from dicom_node.attributes.reader import items_of, text_of
-from dicom_node.scu.find import STUDY_ROOT, WORKLIST, TakesNoQuery, find
+from dicom_node.procedures import MODALITY_WORKLIST
+from dicom_node.scu.find import STUDY_ROOT, TakesNoQuery, find
 from dicom_node.scu.store import Verdict, outgoing, send
 from domain.errors import Retryable, Unavailable
 from tests.support import counterparts
@@ -75,8 +76,8 @@ def test_a_worklist_answers_with_its_steps_inside() -> None:
     step.ScheduledProcedureStepSequence = [keys(Modality="CT")]
     question = keys(AccessionNumber="17")
     question.ScheduledProcedureStepSequence = [keys(Modality="")]
-    with answering(WORKLIST, [step]) as (port, asked):
-        (found,) = find(at("FINDER", port), "TEST", WORKLIST, "", question)
+    with answering(MODALITY_WORKLIST, [step]) as (port, asked):
+        (found,) = find(at("FINDER", port), "TEST", MODALITY_WORKLIST, "", question)
     assert text_of(items_of(found, "ScheduledProcedureStepSequence")[0], "Modality") == "CT"
     assert "QueryRetrieveLevel" not in asked[0]
 
@@ -96,7 +97,7 @@ def test_a_failure_is_told_by_its_status_and_what_came_before_it_is_not_used(sta
 
 
 def test_a_peer_that_takes_no_such_query_says_so_and_what_to_do() -> None:
-    with answering(WORKLIST, []) as (port, _), pytest.raises(TakesNoQuery, match="has to be allowed there"):
+    with answering(MODALITY_WORKLIST, []) as (port, _), pytest.raises(TakesNoQuery, match="has to be allowed there"):
         find(at("FINDER", port), "TEST", STUDY_ROOT, "STUDY", keys(StudyInstanceUID=""))
 
 

@@ -15,7 +15,7 @@ from consumers.steps.request_priors import request_priors
 from consumers.steps.route import Router
 from dicom_node.listener import Listener
 from dicom_node.scu import sources
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.store import Verdict, outgoing, send
 from dicom_node.spool import Peer
 from inference_worker.earlier_names import earlier_name
@@ -54,7 +54,7 @@ class Site:
     registry: Registry
     archive: QueryArchive
     folder: Path
-    into: Arrivals
+    into: FetchSpool
     sources: list[Source] = field(default_factory=list)
 
     def archived(self, datasets: Sequence[Dataset]) -> None:
@@ -106,7 +106,7 @@ class Site:
 def site(bench: Bench, tmp_path: Path) -> Iterator[Site]:
     listener = Listener(Listening(aet="NODE", port=0), bench.writer)
     listener.start()
-    into = Arrivals(bench.root / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
+    into = FetchSpool(bench.root / "spool", Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0), 1 << 30)
     try:
         with QueryArchive(tmp_path / "archive", movers={"NODE": listener.port}) as archive:
             source = Source(name="ARCHIVE", aet=archive.aet, host="127.0.0.1", port=archive.port, priors=True)

@@ -9,7 +9,7 @@ from config.peers import Source
 from config.settings import Spool
 from dicom_node.scu import sources
 from dicom_node.scu.archived import ArchivedStudy, Counts, PatientKeys
-from dicom_node.scu.arrivals import Arrivals
+from dicom_node.scu.fetch_spool import FetchSpool
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.spool import Kind, SpoolReader
 from domain.errors import Retryable, Unavailable
@@ -63,7 +63,7 @@ def test_the_series_of_a_study_say_modality_and_number(holding: Orthanc) -> None
 
 
 def test_a_series_comes_into_the_spool_as_the_archive_has_it(holding: Orthanc, tmp_path: Path) -> None:
-    into = Arrivals(tmp_path, ROOM, 1 << 30)
+    into = FetchSpool(tmp_path, ROOM, 1 << 30)
     try:
         assert sources.fetch(asked(holding), "NODE", CHEST.uid("study"), [SERIES], 30, into).sent == 5
         with SpoolReader(tmp_path) as reader:
@@ -120,7 +120,7 @@ MULTIPART = 'multipart/related; type="application/dicom"; boundary=b'
     ids=["refused", "another form", "cut short", "empty", "no boundary"],
 )
 def test_a_series_that_does_not_come_by_the_book_is_told_and_nothing_is_stored(part: Part, tmp_path: Path) -> None:
-    into = Arrivals(tmp_path, ROOM, 1 << 30)
+    into = FetchSpool(tmp_path, ROOM, 1 << 30)
     try:
         with playing(part) as peer, pytest.raises(Retryable):
             sources.fetch(peer, "NODE", "1.2.3", ["1.2.3.4"], 10, into)
@@ -135,7 +135,7 @@ def test_what_is_no_instance_of_the_study_is_refused_by_itself(tmp_path: Path) -
     body = (
         b"".join(b"--b\r\nContent-Type: application/dicom\r\n\r\n" + one + b"\r\n" for one in (other, good)) + b"--b--"
     )
-    into = Arrivals(tmp_path, ROOM, 1 << 30)
+    into = FetchSpool(tmp_path, ROOM, 1 << 30)
     try:
         with playing(answering(answer(body, kind=MULTIPART))) as peer:
             found = sources.fetch(peer, "NODE", "1.2.826.0.2", ["1.2.826.0.3"], 10, into)

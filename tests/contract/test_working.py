@@ -352,3 +352,26 @@ def test_jobs_of_a_model_that_reads_images_run_together_and_each_ends_by_itself(
         ("failed", 1),
         ("succeeded", 2),
     ]
+
+
+def test_what_is_known_to_be_missing_of_a_study_its_results_say(bench: Bench, registry: Registry) -> None:
+    datasets = list(SMALL.datasets())
+    for one in datasets:
+        one.NumberOfStudyRelatedInstances = len(datasets) + 2
+    bench.receive(datasets)
+    bench.clock.sleep(60)  # as long as what is expected is waited for
+    bench.settle()
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    ((remarks,),) = bench.ask("SELECT findings -> 'remarks' FROM dicom_node.jobs")
+    came = len(datasets)
+    said = f"not all of the study had come when it was read: {came} of {came + 2} images came (the sender says)"
+    assert [one for one in remarks if one.startswith(said)]
+
+
+def test_of_a_study_that_lacks_nothing_nothing_is_said(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    ((remarks,),) = bench.ask("SELECT findings -> 'remarks' FROM dicom_node.jobs")
+    assert not [one for one in remarks if "not all of the study" in one]

@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import Listener as Settings
 from config.settings import Settings as Everything
+from dicom_node import accepting
 from dicom_node.listener import LONGEST_STOP, Listener, serve, server
 from dicom_node.pdu import LONGEST_ASSOCIATE
 from dicom_node.spool import Kind
@@ -50,7 +51,7 @@ def test_a_defect_in_one_connection_does_not_end_the_accepting_of_others(
             raise ValueError("an address of a kind that nobody knew")
         return address
 
-    monkeypatch.setattr(server, "plain_address", defective)
+    monkeypatch.setattr(accepting, "plain_address", defective)
     with RawPeer(node.port) as unlucky:
         assert unlucky.receive() == (0, b"")
     with RawPeer(node.port) as peer:
@@ -92,7 +93,7 @@ def test_connections_without_an_association_keep_out_none_that_wants_one(node: R
 
 def test_a_listener_says_whether_it_accepts(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
     assert node.listener.is_accepting
-    monkeypatch.setattr(server, "_STUCK", -1.0)
+    monkeypatch.setattr(accepting, "_STUCK", -1.0)
     assert not node.listener.is_accepting
     assert not Listener(Settings(), node.writer).is_accepting
 
@@ -108,12 +109,12 @@ def test_liveness_ends_with_the_accepting_and_is_loud(
     watching.start()
     try:
         wait_for(lambda: health.report().ready, 10, "readiness")
-        monkeypatch.setattr(server, "_STUCK", -1.0)
+        monkeypatch.setattr(accepting, "_STUCK", -1.0)
         wait_for(lambda: not health.report().ready, 10, "the watch to notice")
         now[0] = 61.0
         assert not health.alive()
         assert "no connection is accepted any more" in caplog.text
-        monkeypatch.setattr(server, "_STUCK", 10.0)
+        monkeypatch.setattr(accepting, "_STUCK", 10.0)
         wait_for(health.alive, 10, "life")
     finally:
         stop.set()

@@ -7,11 +7,11 @@ import pytest
 
 from config.peers import Peer
 from dicom_node.part10 import head
-from dicom_node.scu import dicomweb
 from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.kinds import echo, holds, probe, send
 from dicom_node.scu.probe import asked
 from dicom_node.scu.store import Outcome, Outgoing, TakesNoEcho, Verdict
+from dicom_node.web import destination as dicomweb
 from dicom_node.web.stored import JSON, XML, Part, encode
 from domain.errors import Retryable
 from tests.support.http_peer import Part as Play

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from config.web import Web, WebCaller
+from dicom_node.scrypt import Digest
 from dicom_node.tls.peers import PeerCertificate
 from dicom_node.web.callers import LOOPBACK, Callers, Denied
-from dicom_node.web.secrets import Secret, digest
+from dicom_node.web.secrets import Secret
 from domain.errors import ConfigurationError
 
 
@@ -22,7 +23,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture
 def callers(tmp_path: Path) -> Callers:
-    for name, held in (("password", digest("pass:wörd")), ("token", "a-token"), ("near", "near")):
+    for name, held in (("password", str(Digest.of("pass:wörd".encode()))), ("token", "a-token"), ("near", "near")):
         (tmp_path / name).write_text(f"{held}\n")
         (tmp_path / name).chmod(0o600)
     named = (
@@ -93,7 +94,7 @@ def test_a_secret_that_others_may_read_or_that_is_damaged_is_a_wrong_setting(tmp
 
 
 def test_a_digest_is_another_each_time_and_shows_nothing() -> None:
-    one, two = digest("word"), digest("word")
+    one, two = str(Digest.of(b"word")), str(Digest.of(b"word"))
     assert one != two
     assert "word" not in one
     assert Secret(two, "").is_(b"word")

@@ -9,7 +9,7 @@ import typer
 
 from console.cli.options import Json
 from console.cli.output import tell
-from dicom_node.web.secrets import digest
+from dicom_node.scrypt import Digest
 from domain.errors import ConfigurationError
 
 app = typer.Typer()
@@ -34,7 +34,7 @@ def web_secret(
     except OSError as error:
         raise ConfigurationError(f"{to} cannot be made: {error.strerror}") from error
     with open(number, "w", encoding="ascii") as file:  # noqa: PTH123 - of a file that is open already
-        file.write(f"{digest(secret)}\n")
+        file.write(f"{Digest.of(secret.encode())}\n")
     tell(as_json, {"file": str(to)}, f"{to}: name it as password_file or token_file of one of web.callers")
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from config.peers import Peer
 from dicom_node.outside import words
 from dicom_node.part10 import head
-from dicom_node.scu.dicomweb_presence import holds
 from dicom_node.scu.negotiation import Context
 from dicom_node.scu.probe import ProbeResult, asked
 from dicom_node.scu.store import Echo, Outcome, Outgoing, TakesNoEcho, Verdict, judge
 from dicom_node.web import stored
 from dicom_node.web.client import HttpClient, asked_of
 from dicom_node.web.connection import Answer, explained, quoted
+from dicom_node.web.presence import holds
 from domain.errors import NodeError, Retryable, Unavailable, UnusableInput
 from domain.statuses import described
 

@@ -8,7 +8,7 @@ from dicom_node.spool.numbers import SpoolNumber
 from domain.errors import Retryable
 
 
-class Arrivals:
+class FetchSpool:
     """Opened with the first instance, for who never fetches has none. For one thread.
 
     `longest` are the bytes that a data set may have.
