@@ -17,7 +17,9 @@ from config.settings import Http
 from console.cli.app import app
 from consumers.bus.dead_letters import set_aside
 from consumers.bus.protocol import Message
+from consumers.steps.assemble import Assembler
 from consumers.steps.retry import Retried, intended, retry
+from domain.completeness import SettlePolicy
 from domain.errors import ConfigurationError, IntegrityError, NotSuitable, Permanent, Retryable, UnusableInput
 from domain.events import InferenceFailed, InferenceNotSuitable
 from domain.ids import new_id, new_study_id
@@ -359,8 +361,10 @@ def test_what_is_known_to_be_missing_of_a_study_its_results_say(bench: Bench, re
     for one in datasets:
         one.NumberOfStudyRelatedInstances = len(datasets) + 2
     bench.receive(datasets)
-    bench.clock.sleep(60)  # as long as what is expected is waited for
-    bench.settle()
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(5, {}, missing=5), bench.clock)
+    assembler.step()
+    bench.clock.sleep(5)
+    assembler.step()
     route(bench, registry)
     worker(bench, FakeChild(registry)).step()
     ((remarks,),) = bench.ask("SELECT findings -> 'remarks' FROM dicom_node.jobs")
