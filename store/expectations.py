@@ -94,7 +94,7 @@ def named(connection: Connection, uids: Collection[str]) -> Mapping[str, Mapping
 
 
 # What came counts, be it that it cannot be read, and be it that nobody can tell of which study that is. What is named
-# and what came are sorted together: nobody knows how many are named, and a join takes long, whatever the planner guesses.
+# and what came are sorted together: a join may take long, for no planner knows how many are named.
 _TOGETHER = """
     SELECT every.*, bool_or(source IS NULL) OVER same AS here, bool_or(source IS NOT NULL) OVER same AS listed
     FROM (
