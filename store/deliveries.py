@@ -303,6 +303,12 @@ def note_object(
     connection.execute(statement.values(stored=stored, **said))
 
 
+def say(connection: Connection, delivery: uuid.UUID, reason: str) -> None:
+    """Have a delivery that arrived say what became of it since; its state and its time stay."""
+    mine = and_(deliveries.c.id == delivery, deliveries.c.state == DeliveryState.STORED.value)
+    connection.execute(update(deliveries).where(mine).values(reason=reason))
+
+
 def note_unanswered(connection: Connection, delivery: uuid.UUID) -> None:
     """Of what a sender that writes no more had in hand, nobody knows whether it arrived."""
     unsaid = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.at.is_(None))

@@ -93,8 +93,8 @@ def named(connection: Connection, uids: Collection[str]) -> Mapping[str, Mapping
     return found
 
 
-# What came counts, be it that it cannot be read, and be it that nobody can tell of which study that is. What is named and
-# what came are sorted together: nobody knows how many are named, and whatever the planner guesses a join may take long.
+# What came counts, be it that it cannot be read, and be it that nobody can tell of which study that is. What is named
+# and what came are sorted together: a join may take long, for no planner knows how many are named.
 _TOGETHER = """
     SELECT every.*, bool_or(source IS NULL) OVER same AS here, bool_or(source IS NOT NULL) OVER same AS listed
     FROM (

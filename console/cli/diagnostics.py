@@ -22,6 +22,7 @@ from console.cli.output import size
 from console.cli.served import former_aet
 from console.cli.service_files import DATA
 from console.cli.service_units import installed
+from console.cli.source_looks import sources
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
@@ -69,6 +70,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _walls(settings)
     yield from _models(settings)
     yield from kept(settings)
+    yield from sources(settings)
 
 
 def _port(settings: Settings) -> Iterator[Look]:

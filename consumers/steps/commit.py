@@ -30,7 +30,7 @@ from domain.json_records import JsonObject
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from domain.statuses import SUCCESS, described
-from store import commitment_requests, destinations
+from store import commitment_requests, deliveries, destinations
 from store.commitment_requests import REQUESTS, CommitmentRequest
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES
@@ -181,6 +181,7 @@ class _Requests:
         """The delivery stays stored; the study is stuck where that `calls` a person."""
         connection, now = transaction.connection, self._clock.now()
         state = REQUESTS.move(connection, item.id, RequestEvent.GIVE_UP, reason=reason)
+        deliveries.say(connection, item.delivery_id, reason)
         failed = told_of(lacks.failed) if lacks else []
         transaction.record(Action.DELIVERY_NOT_COMMITTED, item.study_id, **about(item), reason=reason, failed=failed)
         if calls:

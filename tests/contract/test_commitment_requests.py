@@ -264,6 +264,8 @@ def test_an_archive_that_can_say_nothing_leaves_it_stored_and_a_person_is_told_w
         assert ask(delivered, port, commit)
     assert (state(delivered), asked(delivered)[0]) == ("stored", "uncommitted")
     assert "cannot be asked" in asked(delivered)[1]
+    ((shown,),) = delivered.ask("SELECT reason FROM dicom_node.deliveries")
+    assert shown == asked(delivered)[1]  # by `status STUDY`, whether or not anybody is called
     assert study(delivered)[0] == ends
 
 

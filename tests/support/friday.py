@@ -226,6 +226,10 @@ STATUSES: Mapping[Status, Row] = {
     Status.CLASS_INSTANCE_CONFLICT: ("the instance is of another SOP class than was said", _OF_THE_SENDER),
     Status.MISSING_ATTRIBUTE: ("a request of another service lacks an attribute that it must have", _OF_THE_SENDER),
     Status.MISSING_ATTRIBUTE_VALUE: ("a request of another service has an attribute without its value", _OF_THE_SENDER),
+    Status.NOT_AUTHORIZED: (
+        "a procedure step was begun under another AE title than the one that changes it",
+        "let all that is said of a step come under one AE title, also where an information system forwards it",
+    ),
     Status.NO_SUCH_ACTION: ("an action that its service does not have", _OF_THE_SENDER),
     Status.RESOURCE_LIMITATION: (
         (
@@ -280,6 +284,8 @@ LOOKS: Mapping[str, str] = {
     "walls": 'a newer kernel, or `models.walls = "available"` ([security](security.md#a-model-package))',
     "model NAME": "`dicom-node models verify NAME` names all that is wrong with it",
     "results to NAME": "`dicom-node destinations probe NAME` says why it does not answer; what waits is sent then",
+    "source NAME": "`dicom-node echo AET@HOST:PORT` or `dicom-node echo URL` asks it; mend its entry in the settings, "
+    "then `dicom-node reload`, or the archive: studies go on without what it would have said",
     "NAME NAME": "a person paused this model or destination: `dicom-node models resume NAME`, or "
     "`dicom-node destinations resume NAME`",
     "models": "`dicom-node models pull --list`, or mend `models.folder`",
@@ -379,7 +385,7 @@ def refusals() -> set[tuple[int, ...]]:
 def looks() -> set[str]:
     """What `doctor` looks at, with NAME where the code puts one."""
     found = set()
-    for file in ("diagnostics.py", "door_looks.py", "database_looks.py"):
+    for file in ("diagnostics.py", "door_looks.py", "database_looks.py", "source_looks.py"):
         for one in ast.walk(ast.parse((ROOT / "console" / "cli" / file).read_text())):
             if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Look":
                 found.add(_text(one.args[0]))

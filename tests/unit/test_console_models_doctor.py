@@ -23,12 +23,14 @@ from console.cli.commands import doctor as command
 from console.cli.installation import here
 from console.cli.looks import Mark
 from console.cli.service_files import DATA, Service
+from console.cli.source_looks import sources
 from consumers.destinations import profiled_destinations
 from models.signing import generate_key
 from roles.run_files import RunFile, publish
 from store.destinations import SeenDestination
 from tests.support.model_packages import write_package
 from tests.support.node import let_others_pass
+from tests.support.orthanc import answering
 from tests.support.records import BEGUN
 
 
@@ -215,3 +217,23 @@ def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: 
     assert found["extra explain"]["mark"] == "noted"
     assert found["extra results"]["mark"] == "lacking"
     assert "make setup" in found["extra results"]["said"]
+
+
+def test_a_source_that_cannot_be_called_as_the_settings_say_is_noted_with_the_reason() -> None:
+    with answering(lambda method, path: 404) as url:
+        peers = [
+            {"kind": "orthanc", "name": "wrong", "url": f"{url}/dicom-web", "changes": True},
+            {"name": "away", "aet": "AWAY", "host": "127.0.0.1", "port": 1},
+        ]
+        wrong, away = sources(Settings.model_validate({"sources": peers}))
+    assert (wrong.what, wrong.mark, away.mark) == ("source wrong", Mark.NOTED, Mark.NOTED)
+    assert "check the URL" in wrong.said
+    assert "what is new there waits" in wrong.said
+    assert "Connection refused" in away.said
+    assert "dicom-node echo AWAY@127.0.0.1:1 asks again" in away.said
+
+
+def test_a_source_that_answers_is_well() -> None:
+    with answering(lambda method, path: {"Version": "1.12.1", "ApiVersion": 20}) as url:
+        (look,) = sources(Settings.model_validate({"sources": [{"kind": "orthanc", "name": "o", "url": url}]}))
+    assert (look.mark, look.said) == (Mark.OK, f"{url} answers")
