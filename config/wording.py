@@ -63,6 +63,8 @@ _FACTORS: Mapping[str, Mapping[str, float]] = {
     "d": {name: seconds / 86_400 for name, seconds in _TIMES.items() if seconds >= 86_400},
     "G": {name: size / 10**9 for name, size in _BYTES.items()},
 }
+# Without TLS, or another proof, a caller needs its address.
+_MOSTLY_NEEDED = {"address"}
 # The errors that say all there is to say.
 _WITHOUT_VALUE = {"missing", "extra_forbidden"}
 
@@ -89,7 +91,8 @@ def said(problem: ErrorDetails) -> str:
 
 def _as_table(path: KeyPath) -> str:
     """How the table is written that a text was given in the place of."""
-    needed = [name for kind in _sections(_kinds(path)) for name, one in kind.model_fields.items() if is_needed(one)]
+    fields = [pair for kind in _sections(_kinds(path)) for pair in kind.model_fields.items()]
+    needed = [name for name, one in fields if is_needed(one) or name in _MOSTLY_NEEDED]
     return f", as {{ {', '.join(f'{name} = ...' for name in needed)} }}" if needed else ""
 
 
