@@ -43,7 +43,7 @@ def test_a_number_that_must_be_above_another_says_which(value: str, tmp_path: Pa
 
 def test_a_text_in_the_place_of_a_table_says_how_the_table_is_written(tmp_path: Path) -> None:
     said = complaints(tmp_path / "node.toml", '[listener]\ncallers = ["CT1@10.20.0.11"]\n')
-    assert said[0].endswith(": must be a table, as { aet = ... }")
+    assert said[0].endswith(": must be a table, as { aet = ..., address = ... }")
 
 
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant_and_where_that_stands(tmp_path: Path) -> None:
