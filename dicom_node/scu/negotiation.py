@@ -29,8 +29,8 @@ OUR_MAX_PDU = 16_384  # bytes: answers are a hundred
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _UNKNOWN_CALLER = (1, 3)  # source and reason of a rejection: PS3.8 table 9-21
 _ASSOCIATE_HEAD = 68  # bytes of an A-ASSOCIATE-AC before its items (PS3.8 table 9-17)
-# What pynetdicom's codec raises for an answer that is none.
-_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, struct.error)
+# What pynetdicom's codec raises for an answer that is none, and warns of where a warning is an error.
+_MALFORMED = (UserWarning, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, struct.error)
 _REFUSALS = {  # PS3.8 table 9-18
     1: "the destination refused it without a reason",
     2: "the destination refused it without a reason",

@@ -241,7 +241,10 @@ def test_a_rule_chooses_by_what_was_requested_and_the_report_names_the_request(
     said = Said(bench)
     said.begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
     said.ends(ended(made()))
-    bench.receive(SMALL.datasets())
+    images = SMALL.datasets()
+    for image in images:
+        image.PatientID = "P-1"
+    bench.receive(images)
     asked = Conditions(procedure_code=("LN:1", "99RIS:CTTHOR"), procedure_description="thorax", procedure_reason="cou")
     route(bench, registry, rules=[Rule("ordered", "body_and_bone", asked)])
     bench.clock.sleep(1)
