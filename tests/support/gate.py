@@ -9,6 +9,8 @@ from typing import Self
 from tests.support.processes import free_port
 
 _CHUNK = 1 << 16
+# Command Field (0000,0100) of a C-STORE-RQ (PS3.7 9.3.1.1).
+_STORE = b"\0\0\0\1\2\0\0\0\1\0"
 
 
 class Gate:
@@ -20,7 +22,7 @@ class Gate:
 
     def __init__(self, port: int) -> None:
         self.port = free_port()
-        #: Set once an answer was kept back.
+        #: Set once the answer to a C-STORE was kept back.
         self.withheld = threading.Event()
         self._archive = port
         self._open = threading.Event()
@@ -53,23 +55,30 @@ class Gate:
 
     def _connect(self, caller: socket.socket) -> None:
         with caller, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._archive)) as archive:
-            back = threading.Thread(target=self._answers, args=(archive, caller), name="gate", daemon=True)
+            stores = threading.Event()
+            back = threading.Thread(target=self._answers, args=(archive, caller, stores), name="gate", daemon=True)
             back.start()
-            self._questions(caller, archive)
+            self._questions(caller, archive, stores)
             back.join()
 
-    def _questions(self, caller: socket.socket, archive: socket.socket) -> None:
+    def _questions(self, caller: socket.socket, archive: socket.socket, stores: threading.Event) -> None:
+        tail = b""
         with contextlib.suppress(OSError):
             while chunk := caller.recv(_CHUNK):
+                if _STORE in tail + chunk:
+                    stores.set()
+                tail = chunk[-len(_STORE) :]
                 archive.sendall(chunk)
         _hang_up(caller, archive)
 
-    def _answers(self, archive: socket.socket, caller: socket.socket) -> None:
+    def _answers(self, archive: socket.socket, caller: socket.socket, stores: threading.Event) -> None:
         first = True
         with contextlib.suppress(OSError):
             while chunk := archive.recv(_CHUNK):
                 if not first and not self._open.is_set():
-                    self.withheld.set()
+                    # Questions whether an archive keeps what it has, and what it takes, are held back as well.
+                    if stores.is_set():
+                        self.withheld.set()
                     self._open.wait()
                 first = False
                 caller.sendall(chunk)
