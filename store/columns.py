@@ -20,9 +20,21 @@ def moment(name: str, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-def lease_epoch() -> Column[object]:
-    """How often a row was claimed: whoever holds an earlier claim may write nothing."""
-    return Column("lease_epoch", Integer, nullable=False, server_default=text("0"))
+def leased() -> tuple[Column[object], ...]:
+    """What every leased row has (`store.leases`): where it stands and why, who holds it and until when.
+
+    `lease_epoch` is how often it was claimed: whoever holds an earlier claim may write nothing.
+    """
+    return (
+        Column("state", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        moment("since"),
+        Column("attempts", Integer, nullable=False, server_default=text("0")),
+        moment("not_before"),
+        Column("owner", Text),
+        moment("lease_until", nullable=True),
+        Column("lease_epoch", Integer, nullable=False, server_default=text("0")),
+    )
 
 
 def turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:

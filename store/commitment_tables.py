@@ -3,7 +3,7 @@
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from store.columns import SCHEMA, lease_epoch, metadata, moment, turn
+from store.columns import SCHEMA, leased, metadata, moment, turn
 
 commitments = Table(
     "commitments",
@@ -22,15 +22,8 @@ commitments = Table(
     Column("study_id", Uuid),  # of none: what is asked about may be of many
     moment("asked_at"),
     moment("wait_until"),  # for instances that are not there
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    *leased(),
     moment("first_attempt", nullable=True),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     *turn("commitments", "pending"),
     UniqueConstraint("transaction_uid", "calling_ae", "digest"),
     Index("ix_commitments_open", "spool", postgresql_where=text("state in ('waiting', 'pending', 'sending')")),
@@ -49,15 +42,8 @@ commitment_requests = Table(
     Column("checked", Text, nullable=False, server_default=""),  # how it was found out: commitment, query
     moment("asked_at", nullable=True),  # when the archive took the question that is open
     moment("requested_at"),
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    *leased(),
     moment("first_attempt", nullable=True),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     *turn("commitment_requests", "pending"),
     Index(None, "study_id"),
     Index(None, "transactions", postgresql_using="gin"),

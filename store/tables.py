@@ -28,7 +28,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     prior_tables,
     procedure_tables,
 )
-from store.columns import lease_epoch, moment, turn
+from store.columns import leased, moment, turn
 
 metadata = columns.metadata  # with the tables of those modules, and every one that is made below
 
@@ -226,15 +226,8 @@ jobs = Table(
     Column("inputs", JSONB, nullable=False, server_default=text("'{}'")),  # series by input; {}: the one above alone
     Column("images", JSONB, nullable=False, server_default=text("'{}'")),  # SOP UIDs by input that reads not all of it
     Column("input_set", Text, nullable=False),  # SHA-256 over the digests of its instances
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
+    *leased(),
     moment("requested_at"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     Column("findings", JSONB),
     moment("finished_at", nullable=True),
     Column("accepted", Boolean, nullable=False, server_default=text("false")),  # the study goes on without its result
@@ -264,15 +257,8 @@ summaries = Table(
     Column("revision", Integer, nullable=False),  # the newest that wants it
     Column("number", Integer, nullable=False),  # of the study's impressions, from 1
     Column("findings_set", Text, nullable=False),  # SHA-256 over the runs whose findings it is about
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
+    *leased(),
     moment("requested_at"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
     Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
     Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
@@ -327,15 +313,8 @@ deliveries = Table(
     Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("destination", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    *leased(),
     moment("first_attempt", nullable=True),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
@@ -368,15 +347,8 @@ rejections = Table(
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("destination", Text, nullable=False),
     Column("cause", Text, nullable=False),  # superseded, withdrawn
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("since"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    *leased(),
     moment("first_attempt", nullable=True),
-    moment("not_before"),
-    Column("owner", Text),
-    moment("lease_until", nullable=True),
-    lease_epoch(),
     moment("requested_at"),
     # What follows is empty until the note is written.
     Column("sop_uid", Text, nullable=False, server_default=""),
