@@ -44,6 +44,7 @@ from store.queries.schema import schema_is_ready
 EXTRAS = (
     ("worker", "volumes and models", True),
     ("results", "SEG and SR objects", True),
+    ("people", "people and programs at the node's own door", False),
     ("monai", "MONAI bundles", False),
     ("explain", "integrated gradients", False),
     ("registration", "series of several frames of reference", False),
@@ -51,6 +52,7 @@ EXTRAS = (
     ("language-local", "language models in the process", False),
     ("vision", "images for general models that see", False),
     ("literature", "articles of PubMed", False),
+    ("s3", "checkpoints of the trail into a bucket", False),
 )
 
 
