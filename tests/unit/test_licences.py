@@ -30,7 +30,8 @@ MAY_BE_USED = MAY_BE_SHIPPED | OF_NVIDIA | {"ZPL-2.1"}
 # What is in the images of deploy/Dockerfile and in the wheel's own extras.
 IMAGES = ("embedded", "worker", "results", "node")
 ASKED_FOR = (
-    "onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local", "literature", "vision", "s3",
+    "onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local", "literature", "vision",
+    "s3",
 )  # fmt: skip
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
