@@ -124,8 +124,8 @@ def _policy() -> str:
         ),
         (
             "associations at once",
-            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`), "
-            "three quarters of them of one caller",
+            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`), three"
+            + " quarters of them of one caller",
             "one with results in each `deliver` process; one that asks for each destination",
         ),
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
