@@ -112,7 +112,7 @@ def _services() -> str:
 
 
 def _policy() -> str:
-    listener = Listener.model_fields
+    listener, share = Listener.model_fields, "three quarters of them of one caller"
     rows = [
         ("application context", f"`{APPLICATION_CONTEXT}`", f"`{APPLICATION_CONTEXT}`"),
         ("implementation class UID", f"`{IMPLEMENTATION_CLASS_UID}`", f"`{IMPLEMENTATION_CLASS_UID}`"),
@@ -124,8 +124,7 @@ def _policy() -> str:
         ),
         (
             "associations at once",
-            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`), three"
-            + " quarters of them of one caller",
+            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`), {share}",
             "one with results in each `deliver` process; one that asks for each destination",
         ),
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
