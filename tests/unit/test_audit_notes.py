@@ -1,4 +1,4 @@
-"""Notes, verifier keys and checkpoints as text: those of others are read, what is not whole or not signed is refused."""
+"""Notes, verifier keys and checkpoints as text: those of others are read; what is not whole or signed is refused."""
 
 from datetime import UTC, datetime
 
