@@ -1,0 +1,1 @@
+"""The trail as others read it: pure mappings from entries to the messages of standards."""
