@@ -1,1 +1,1 @@
-"""The trail as others read it: pure mappings from entries to the messages of standards."""
+"""The trail for others to read: lines that prove themselves, CSV for people, and the messages of standards."""
