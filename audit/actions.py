@@ -90,6 +90,10 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    RECEIVER_AWAY = "audit receiver away"
+    RECEIVER_BACK = "audit receiver back"
+    RECEIVER_TESTED = "audit receiver tested"
+    MESSAGE_REFUSED = "audit message refused"
 
 
 class AuditEvent(StrEnum):

@@ -324,6 +324,22 @@ MEANINGS: Mapping[Action, Meaning] = {
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.RECEIVER_AWAY: Meaning(
+        _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"
+    ),
+    Action.RECEIVER_BACK: Meaning(
+        _ALERT,
+        "a receiver that was away takes the trail's entries again",
+        "receiver, the last entry that it has confirmed",
+    ),
+    Action.RECEIVER_TESTED: Meaning(
+        _ALERT, "a person had this very entry sent to a receiver to see whether it takes any", "user, receiver"
+    ),
+    Action.MESSAGE_REFUSED: Meaning(
+        _ALERT,
+        "a receiver said that it will never take an entry; the first of several in a row",
+        "receiver, the entry's number, reason",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.

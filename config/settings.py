@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.audit import Audit
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -478,6 +479,7 @@ class Settings(BaseModel):
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )
     delivery: Delivery = _defaults()
+    audit: Audit = _defaults()
     http: Http = _defaults()
     logging: Logging = _defaults()
 

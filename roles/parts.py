@@ -46,6 +46,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     },
     "deliver": {RESULTS: Need.READS},
     "relay": {},
+    "forward": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
 }
 

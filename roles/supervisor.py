@@ -300,7 +300,8 @@ def role_processes(settings: Settings) -> list[str]:
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
-    ends = [*summarise, "write", "deliver", "retain"]
+    forward = ["forward"] if settings.audit.receivers else []
+    ends = [*summarise, "write", "deliver", *forward, "retain"]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 

@@ -16,6 +16,7 @@ from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.receiver_tables import trail_receivers
 from store.tables import (
     associations,
     audit_entries,
@@ -436,7 +437,17 @@ LOOKS = Part(
     traces=True,
 )
 
-AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))
+AUDITS = Part((*_read_all(audit_entries, trail_receivers), _read(studies, "id", "study_uid")))
+
+# It reads the trail as an auditor does, and writes nothing but how far each receiver is.
+FORWARD = Part(
+    (
+        *_read_all(audit_entries, trail_receivers),
+        _read(studies, "id", "study_uid"),
+        _add(trail_receivers, "name", "number", "at"),
+        _change(trail_receivers, "number", "at", "refused", "last_refused", "away_since", "reason"),
+    )
+)
 
 #: By the name of the process, or of the kind of command. `listen` has no database.
 PARTS: Mapping[str, Part] = {
@@ -448,6 +459,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "forward": FORWARD,
     OPERATOR: OPERATES,
     READER: LOOKS,
     AUDITOR: AUDITS,

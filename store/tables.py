@@ -27,6 +27,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     commitment_tables,
     prior_tables,
     procedure_tables,
+    receiver_tables,
 )
 from store.columns import leased, moment, turn
 

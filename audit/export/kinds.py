@@ -58,6 +58,7 @@ _MINOR = (
     *(Action.CONFLICT, Action.QUARANTINED, Action.REFUSED, Action.INSTANCE_REFUSED, Action.ASSOCIATION_ENDED),
     *(Action.JOB_LOST, Action.JOB_RETRIED, Action.SUMMARY_LOST, Action.SUMMARY_RETRIED),
     *(Action.DELIVERY_LOST, Action.DELIVERY_FAILED, Action.DELIVERY_NOT_COMMITTED),
+    *(Action.RECEIVER_AWAY, Action.MESSAGE_REFUSED),
 )
 _SERIOUS = (Action.STUDY_STUCK, Action.JOB_FAILED, Action.SUMMARY_FAILED, Action.DEAD_LETTER)
 _OUTCOMES: Mapping[Action, Outcome] = {
@@ -75,7 +76,7 @@ def kind(name: str) -> Kind:
     if action is None:
         return Kind(None, AuditEvent.SECURITY_ALERT, Did.EXECUTE, (codes.RESTRICTED_FUNCTION,), Outcome.SERIOUS)
     event = MEANINGS[action].event
-    did = _DID.get(action, _BY_EVENT[event])
+    did = _DID.get(action, Did.READ if name.endswith(" read") else _BY_EVENT[event])
     return Kind(action, event, did, _types(action, event), _OUTCOMES.get(action, Outcome.SUCCESS))
 
 

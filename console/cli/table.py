@@ -91,6 +91,7 @@ COMMANDS: Mapping[str, Command] = {
     "write": _role("Write findings as DICOM objects."),
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
+    "forward": _role("Send what stands on the trail to audit repositories: syslog, FHIR."),
     "retain": _role("Remove what is old, or what the disk has no room for."),
     "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
 }

@@ -76,6 +76,7 @@ DECIDING = {
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
+    "audit receivers test",
     "backup",
     "destinations probe",
     "echo",
@@ -94,6 +95,7 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit receivers list": "",
     "audit show": "",
     "audit verify": "",
     "callers": "",

@@ -21,6 +21,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "destinations": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
     "language_models": {"name": "house", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
     "profiles": {"objects": ["SEG"]},
+    "receivers": {"kind": "syslog", "name": "archive", "host": "10.0.0.1"},
     "sources": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
     "vision_models": {"name": "eyes", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
 }

@@ -11,6 +11,7 @@ from audit.chain import Verdict
 from audit.chain import verify as follow
 from audit.trail import Entry, Ledger, newest_entries, rows
 from console import json_views
+from console.cli.commands import trail_receivers
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say
@@ -29,6 +30,7 @@ _LISTED = 3  # members of a list that the table shows
 
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
 app.add_typer(group, name="audit")
+group.add_typer(trail_receivers.group, name="receivers")
 
 OfAction = Annotated[
     str, typer.Option("--action", metavar="WORDS", help="Entries that say this, or begin so: 'results withdrawn'.")
