@@ -124,10 +124,10 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
     with database.transaction() as connection:
         found = trail.newest(connection, count, wanted)
         more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
-    return Listed(tuple(map(_entry, found)), more)
+    return Listed(tuple(map(entry_of, found)), more)
 
 
-def _entry(row: TrailRow) -> Entry:
+def entry_of(row: TrailRow | Row) -> Entry:
     """Whoever may append may have written anything that follows: it is shown as what it is, and the next one too."""
     try:
         return _read(json_object(row.entry), row.number)
