@@ -52,11 +52,15 @@ def test_the_verifier_that_the_node_prints_follows_an_export_by_itself(trail: st
     program, export = tmp_path / "verifier.py", tmp_path / "trail.jsonl"
     program.write_bytes(run("audit", "verifier").stdout_bytes)
     assert run("audit", "export", "--out", export, "--database", trail).exit_code == 0
-    judged = subprocess.run([sys.executable, "-I", program, export], capture_output=True, text=True, cwd=tmp_path)
+    judged = subprocess.run(
+        [sys.executable, "-I", program, export], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
     assert (judged.returncode, judged.stderr) == (2, "")
     assert "not proven: entries 1 to 7 are under no checkpoint" in judged.stdout
     export.write_bytes(export.read_bytes().replace(b"study completed", b"study completes"))
-    judged = subprocess.run([sys.executable, "-I", program, export], capture_output=True, text=True, cwd=tmp_path)
+    judged = subprocess.run(
+        [sys.executable, "-I", program, export], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
     assert (judged.returncode, judged.stdout.splitlines()[0][:26]) == (1, "altered: entry 1 is wrong:")
 
 
