@@ -90,6 +90,7 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    TRAIL_EXPORTED = "audit trail exported"
 
 
 class AuditEvent(StrEnum):

@@ -324,6 +324,11 @@ MEANINGS: Mapping[Action, Meaning] = {
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.TRAIL_EXPORTED: Meaning(
+        _EXPORT,
+        "entries of the trail were written out; that somebody set about it is an entry before that",
+        "user, format, what was asked for, first and last number, how many entries, SHA-256 of all bytes",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.

@@ -50,6 +50,13 @@ def after(connection: Connection, number: int, limit: int) -> list[TrailRow]:
     return [_row(row) for row in connection.execute(behind)]
 
 
+def matching(connection: Connection, wanted: "EntryFilter", after: int, last: int, limit: int) -> list[TrailRow]:
+    """At most `limit` of these rows with a number behind `after` and up to `last`, in order."""
+    numbers = (audit_entries.c.number > after, audit_entries.c.number <= last)
+    found = select(audit_entries).where(*numbers, *_conditions(wanted)).order_by(audit_entries.c.number).limit(limit)
+    return [_row(row) for row in connection.execute(found)]
+
+
 @dataclass(frozen=True)
 class EntryFilter:
     """What is true of the entries that are asked for; None and "" ask for no more.
