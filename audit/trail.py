@@ -112,6 +112,7 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    PART_BEGUN = "part of the trail begun"
 
 
 @dataclass(frozen=True)
