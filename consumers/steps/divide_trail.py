@@ -1,6 +1,7 @@
 """The month has turned: the part of the trail that is open ends, and the next begins with the entry that says so."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from store import trail_parts
 
 

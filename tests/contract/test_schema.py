@@ -9,8 +9,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from audit.actions import Action
 from audit.chain import verify
-from audit.trail import Action, Ledger, rows
+from audit.trail import Ledger, rows
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted
@@ -37,8 +38,8 @@ def test_all_migrations_together_equal_the_tables(empty_url: str) -> None:
             "version_table_schema": SCHEMA,
             "compare_server_default": True,
             "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
-            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another one. And a
-            # part of the trail is no table of its own.
+            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another. A part
+            # of the trail is no table of its own.
             "include_object": lambda _object, name, *_: not name.startswith(("ix_audit_entries_", "audit_entries_")),
         }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []

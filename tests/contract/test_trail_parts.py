@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
+from audit.actions import Action
 from audit.canonical import canonical
 from audit.chain import GENESIS, link, verify
-from audit.trail import Action, Ledger, newest_entries, rows
+from audit.trail import Ledger, newest_entries, rows
 from consumers.steps.divide_trail import divide_trail
 from domain.ids import StudyId
 from store import trail
