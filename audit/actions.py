@@ -91,6 +91,7 @@ class Action(StrEnum):
     REMOVED = "removed by retention"
     READ = "audit log used"
     TRAIL_EXPORTED = "audit trail exported"
+    PART_BEGUN = "part of the trail begun"
 
 
 class AuditEvent(StrEnum):

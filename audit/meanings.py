@@ -329,6 +329,11 @@ MEANINGS: Mapping[Action, Meaning] = {
         "entries of the trail were written out; that somebody set about it is an entry before that",
         "user, format, what was asked for, first and last number, how many entries, SHA-256 of all bytes",
     ),
+    Action.PART_BEGUN: Meaning(
+        _ACTIVITY,
+        "the month has turned: what was recorded until then is a part of its own",
+        "first: the number of the part's first entry, which is this one",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.
