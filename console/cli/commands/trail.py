@@ -9,12 +9,12 @@ import typer
 from audit.actions import Action
 from audit.chain import Verdict
 from audit.chain import verify as follow
-from audit.trail import Entry, Ledger, newest_entries, rows
+from audit.trail import Entry, newest_entries, rows
 from console import json_views
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from domain.records import Listed
 from roles.database import reading
@@ -125,7 +125,7 @@ def _asked(wanted: EntryFilter) -> str:
 
 
 def _record(source: Database, **details: object) -> None:
-    Ledger(source, "console").record(Action.READ, user=user(), **details)
+    ledger(source).record(Action.READ, user=user(), **details)
 
 
 def _behind(verdict: Verdict) -> str:
