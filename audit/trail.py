@@ -113,10 +113,10 @@ class Ledger:
             yield transaction
             transaction.flush()
 
-    def record(self, action: Action, **details: object) -> None:
-        """One entry by itself, for what changes no state of a study: start, stop, configuration."""
+    def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
+        """One entry by itself, for what changes no state of a study: start, stop, configuration, a reading."""
         with self.transaction() as transaction:
-            transaction.record(action, None, **details)
+            transaction.record(action, study, **details)
 
 
 def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
@@ -137,6 +137,18 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
         found = trail.newest(connection, count, wanted)
         more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
     return Listed(tuple(map(_entry, found)), more)
+
+
+def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
+    """Every entry that is wanted, in order, read in batches."""
+    last = 0
+    while True:
+        with database.transaction() as connection:
+            found = trail.matching(connection, wanted, last, batch)
+        yield from map(_entry, found)
+        if len(found) < batch:
+            return
+        last = found[-1].number
 
 
 def _entry(row: TrailRow) -> Entry:
