@@ -136,7 +136,7 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
     with database.transaction() as connection:
         found = trail.newest(connection, count, wanted)
         more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
-    return Listed(tuple(map(_entry, found)), more)
+    return Listed(tuple(entry_of(row.number, row.entry) for row in found), more)
 
 
 def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
@@ -145,18 +145,18 @@ def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Itera
     while True:
         with database.transaction() as connection:
             found = trail.matching(connection, wanted, last, batch)
-        yield from map(_entry, found)
+        yield from (entry_of(row.number, row.entry) for row in found)
         if len(found) < batch:
             return
         last = found[-1].number
 
 
-def _entry(row: TrailRow) -> Entry:
+def entry_of(number: int, text: str) -> Entry:
     """Whoever may append may have written anything that follows: it is shown as what it is, and the next one too."""
     try:
-        return _read(json_object(row.entry), row.number)
+        return _read(json_object(text), number)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Entry("", Actor("", ""), None, NO_ENTRY, row.number, {})
+        return Entry("", Actor("", ""), None, NO_ENTRY, number, {})
 
 
 def _read(said: JsonObject, number: int) -> Entry:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.support import air, conformance, entries, friday, interoperability
+from tests.support import air, conformance, friday, interoperability, trail_table
 from tests.support.counterparts import ROOT
 
 PAGES = (
@@ -24,7 +24,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **interoperability.TABLES,
     **air.TABLES,
     **friday.TABLES,
-    **entries.TABLES,
+    **trail_table.TABLES,
 }
 _MADE = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
