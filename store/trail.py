@@ -88,6 +88,12 @@ def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[Trai
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
 
 
+def matching(connection: Connection, wanted: EntryFilter, number: int, limit: int) -> list[TrailRow]:
+    """At most `limit` of these rows behind `number`, in order."""
+    behind = select(audit_entries).where(audit_entries.c.number > number, *_conditions(wanted))
+    return [_row(row) for row in connection.execute(behind.order_by(audit_entries.c.number).limit(limit))]
+
+
 def size(connection: Connection, wanted: EntryFilter) -> int:
     """How many rows there are of these."""
     counted = select(func.count()).select_from(audit_entries).where(*_conditions(connection, wanted))

@@ -70,7 +70,7 @@ class Export:
 
 def csv_export(database: Database, asked: Asked) -> Export:
     """For people: every entry so far that is wanted."""
-    return Export(database, "csv", asked, _newest(database), lambda rows: csv_rows(map(entry_of, rows)))
+    return Export(database, "csv", asked, _newest(database), lambda rows: csv_rows(entry_of(row.number, row.entry) for row in rows))
 
 
 def json_lines_export(database: Database, asked: Asked, sealed: Sealed | None, made: datetime) -> Export:

@@ -225,6 +225,11 @@ def moment(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
+def moment_of_entry(at: str) -> str:
+    """A moment of the trail in the reader's own time; "" where there is none."""
+    return moment(datetime.fromisoformat(at)) if at else ""
+
+
 def ago(at: datetime, now: datetime) -> str:
     """How long ago, in the one unit that tells it: `12 s`, `3 min`, `2 days`."""
     amount = max((now - at).total_seconds(), 0)

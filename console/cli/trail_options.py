@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audit.actions import Action
+from audit.meanings import FORMER
 from domain.errors import ConfigurationError
 from store.database import Database
 from store.queries.studies import find_study
@@ -27,7 +28,7 @@ def entry_filter(
     source: Database, study: str | None, action: str, actor: str, since: datetime | None, until: datetime | None
 ) -> EntryFilter:
     """What the options ask for; raises ConfigurationError where no entry can be it, Permanent where no study is."""
-    if action and not any(one.value.startswith(action) for one in Action):
+    if action and not any(name.startswith(action) for name in (*Action, *FORMER)):
         raise ConfigurationError(f"no entry says {action!r}; there are: {', '.join(sorted(Action))}")
     known = find_study(source, study) if study else None
     return EntryFilter(known, action, actor.strip(), since, until)
