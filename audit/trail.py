@@ -112,6 +112,8 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    REQUEST_REFUSED = "request refused"
+    RESULTS_READ = "results read"
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,17 @@ class Entry:
 class Transaction(UnitOfWork):
     """A unit of work that also appends to the trail."""
 
-    def __init__(self, connection: Connection, actor: Actor, clock: Clock) -> None:
+    def __init__(self, connection: Connection, actor: Actor, clock: Clock, along: Mapping[str, object]) -> None:
         super().__init__(connection)
         self._actor = actor
         self._clock = clock
+        self._along = along
         self._entries: list[dict[str, object]] = []
 
     def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
         """Append an entry when this transaction commits. `details` are text, whole numbers, lists and objects."""
-        self._entries.append({"action": action.value, "study": str(study) if study else None, "details": details})
+        told = {**self._along, **details}
+        self._entries.append({"action": action.value, "study": str(study) if study else None, "details": told})
 
     def flush(self) -> None:
         if self._rows and not self._entries:
@@ -173,16 +177,24 @@ class Transaction(UnitOfWork):
 class Ledger:
     """Hands out transactions that change state and record it."""
 
-    def __init__(self, database: Database, role: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, database: Database, role: str, clock: Clock | None = None, along: Mapping[str, object] | None = None
+    ) -> None:
         self.database = database
+        self._role = role
         self._actor = Actor(role)
         self._clock = clock or SystemClock()
+        self._along = along or {}
+
+    def along(self, **details: object) -> "Ledger":
+        """The same ledger for somebody: every entry tells these details too, where it does not tell its own."""
+        return Ledger(self.database, self._role, self._clock, details)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change, events and entries, committed together; rolled back together on any exception."""
         with self.database.transaction() as connection:
-            transaction = Transaction(connection, self._actor, self._clock)
+            transaction = Transaction(connection, self._actor, self._clock, self._along)
             yield transaction
             transaction.flush()
 
