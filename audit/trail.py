@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from audit.actions import Action
 from audit.canonical import canonical
 from audit.chain import GENESIS, Row, link
 from config import metrics
@@ -27,93 +27,6 @@ from store.unit_of_work import UnitOfWork
 EVERY = EntryFilter()
 #: Stands for the action of what is no entry, as somebody wrote it past the node.
 NO_ENTRY = "(no entry of the node)"
-
-
-class Action(StrEnum):
-    """What an entry may record."""
-
-    STARTED = "started"
-    STOPPED = "stopped"
-    CONFIGURED = "configuration loaded"
-    RECEIVED = "instances received"
-    CONFLICT = "conflicting instance received"
-    ADOPTED = "conflicting instance adopted"
-    CONFLICT_SET_ASIDE = "conflicting instances set aside"
-    PATIENT_KEPT = "images of another patient set aside"
-    PATIENT_ACCEPTED = "images taken for one patient's"
-    KEY_FORGOTTEN = "key of patients' digests forgotten"
-    CAUGHT_UP = "study made findable"
-    QUARANTINED = "instance quarantined"
-    REFUSED = "association refused"
-    INSTANCE_REFUSED = "instance refused"
-    SECURED = "association secured"
-    PROCEDURE_STEP = "procedure step told"
-    AVAILABILITY = "availability told"
-    WORKLIST_ASKED = "worklist asked"
-    ASSOCIATION_ENDED = "association ended abnormally"
-    STUDY_COMPLETED = "study completed"
-    INSTANCES_LATE = "instances came late"
-    STUDY_AMENDED = "study amended"
-    STUDY_STUCK = "study stuck"
-    STUDY_RELEASED = "study released"
-    COUNTED = "images counted by an archive"
-    PRIORS_ASKED = "earlier studies asked for"
-    PRIORS_SENT = "earlier studies sent for"
-    PRIORS_ANSWERED = "earlier studies waited for"
-    STUDY_FETCHED = "earlier study fetched"
-    ROUTED = "models chosen"
-    STARTED_EARLY = "inference started early"
-    EARLY_WANTED = "early inference wanted"
-    JOB_LEASED = "inference leased"
-    JOB_LOST = "inference taken back"
-    JOB_RETRIED = "inference tried again"
-    JOB_CANCELLED = "inference cancelled"
-    INFERRED = "inference done"
-    JOB_NOT_SUITABLE = "inference not suitable"
-    JOB_FAILED = "inference failed"
-    WRITTEN = "results written"
-    DELIVERY_PLANNED = "delivery planned"
-    DELIVERY_STARTED = "delivery started"
-    DELIVERED = "results delivered"
-    DELIVERY_FAILED = "delivery failed"
-    DELIVERY_LOST = "delivery taken back"
-    DELIVERY_CANCELLED = "delivery cancelled"
-    COMMITMENT_ASKED = "storage commitment asked"
-    COMMITMENT_DECIDED = "storage commitment decided"
-    COMMITMENT_REPORTED = "storage commitment reported"
-    DELIVERY_COMMITTED = "delivery committed"
-    DELIVERY_NOT_COMMITTED = "delivery not committed"
-    SUPERSEDED = "results superseded"
-    WITHDRAWN = "results withdrawn"
-    NOTE_WRITTEN = "rejection note written"
-    NOTE_DELIVERED = "rejection note delivered"
-    SUMMARY_REQUESTED = "impression requested"
-    SUMMARY_LEASED = "impression leased"
-    SUMMARY_LOST = "impression taken back"
-    SUMMARY_RETRIED = "impression tried again"
-    SUMMARY_CANCELLED = "impression cancelled"
-    LANGUAGE_MODEL_ASKED = "language model asked"
-    LANGUAGE_MODEL_ANSWERED = "language model answered"
-    LITERATURE_ASKED = "literature asked"
-    LITERATURE_ANSWERED = "literature answered"
-    SUMMARISED = "impression done"
-    SUMMARY_FAILED = "impression failed"
-    DEAD_LETTER = "event set aside"
-    REPLAYED = "event replayed"
-    RETRIED = "study tried again"
-    CANCELLED = "study cancelled"
-    REPROCESSED = "model asked again"
-    PAUSED = "work paused"
-    RESUMED = "work resumed"
-    HOST_FORGOTTEN = "host forgotten"
-    ACCEPTED = "study accepted without a result"
-    DESCRIPTIONS_CLEARED = "descriptions cleared"
-    HELD = "study held"
-    HOLD_RELEASED = "hold released"
-    REMOVED = "removed by retention"
-    READ = "audit log used"
-    REQUEST_REFUSED = "request refused"
-    RESULTS_READ = "results read"
 
 
 @dataclass(frozen=True)
@@ -221,15 +134,15 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
     with database.transaction() as connection:
         found = trail.newest(connection, count, wanted)
         more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
-    return Listed(tuple(map(_entry, found)), more)
+    return Listed(tuple(entry_of(row.number, row.entry) for row in found), more)
 
 
-def _entry(row: TrailRow) -> Entry:
+def entry_of(number: int, text: str) -> Entry:
     """Whoever may append may have written anything that follows: it is shown as what it is, and the next one too."""
     try:
-        return _read(json_object(row.entry), row.number)
+        return _read(json_object(text), number)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Entry("", Actor("", ""), None, NO_ENTRY, row.number, {})
+        return Entry("", Actor("", ""), None, NO_ENTRY, number, {})
 
 
 def _read(said: JsonObject, number: int) -> Entry:

@@ -109,7 +109,9 @@ class Listener(Section):
     processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
     trust_loopback: Flag = Field(True, description="any AE title may call from this machine")
-    max_associations: Count = Field(32, description="associations at once in one process; further ones are rejected")
+    max_associations: Count = Field(
+        32, description="associations at once in one process, three quarters of them of one caller"
+    )
     max_pdu: Whole = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
     max_instance: Bytes = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
     artim: Timeout = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")

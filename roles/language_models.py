@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config import metrics
 from config.secret_files import secret_in
 from config.settings import LanguageModel, Settings

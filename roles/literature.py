@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from importlib.util import find_spec
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config import metrics
 from config.settings import Literature
 from domain.clock import Clock, SystemClock

@@ -4,7 +4,8 @@ import logging
 import os
 from importlib.metadata import version
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config import masking
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable

@@ -9,7 +9,8 @@ from typing import Protocol, cast
 
 from fastapi import Request
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config.settings import Settings
 from console.api.backend import Backend, backend_of
 from console.api.problems import Kind, ProblemError, too_many

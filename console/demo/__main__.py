@@ -16,8 +16,9 @@ from typing import Annotated
 
 import typer
 
+from audit.actions import Action
 from audit.chain import verify
-from audit.trail import Action, Ledger, rows
+from audit.trail import Ledger, rows
 from config.peers import Destination
 from config.private import keep_to_owner
 from config.settings import Models

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps.decided import assemble_anew
 from consumers.steps.index_batch import instance_row, series_row
 from consumers.steps.withdraw import withdraw

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config import metrics
 from config.peers import Source
 from config.retries import WORKLISTS

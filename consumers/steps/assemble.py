@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.arrivals import Arrivals
 from consumers.steps.awaited_requests import AwaitedRequests

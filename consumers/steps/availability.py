@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from dicom_node.procedures import availability, datasets
 from store import expectations, studies
 from store.expectations import IAN, Said

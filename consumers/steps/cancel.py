@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.deliver import about
 from consumers.steps.request_summary import stop_summaries

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from dicom_node.intake.filing import reread
 from dicom_node.intake.identity import PatientMarks
 from domain.errors import NodeError

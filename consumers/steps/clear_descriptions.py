@@ -1,6 +1,7 @@
 """By a person's word: descriptions that the database kept so far are taken out of it."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from store import descriptions
 from store.descriptions import Cleared
 

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from config.peers import Commit
 from consumers.destinations import ProfiledDestination

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from dicom_node.commitment import NoCommitment, read_report, read_request
 from dicom_node.dimse import Operation
 from domain.errors import Permanent

@@ -9,7 +9,8 @@ import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps.commitment import told_of
 from dicom_node.commitment import CommitmentReport, Reference
 from dicom_node.offers import Offers

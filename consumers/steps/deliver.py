@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination

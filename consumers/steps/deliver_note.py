@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Callable, Sequence
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, why_ended

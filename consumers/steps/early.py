@@ -8,7 +8,8 @@ from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from domain.errors import Retryable
 from domain.events import Event, InferenceCompleted

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from config.peers import Source
 from consumers.steps.archives import Archives
 from consumers.steps.earlier_inputs import chosen

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from consumers.steps import stuck
 from consumers.steps.deliver import about
 from consumers.steps.deliver_note import about as about_note

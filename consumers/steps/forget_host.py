@@ -1,6 +1,7 @@
 """A host that is lost with its spool: the studies that it held back go on, for it will never say what it had synced."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from domain.errors import Permanent
 from store import studies
 from store.holders import spool_is_read

@@ -1,6 +1,7 @@
 """By a person's word: a study is held, so that nothing of it is removed, or let go again."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from domain.errors import Permanent
 from domain.ids import StudyId
 from store import holds, studies

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import early, stuck

@@ -6,7 +6,8 @@ The index knows digests and no names, so that a person looks at the images thems
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps.decided import assemble_anew
 from consumers.steps.withdraw import withdraw
 from domain.errors import Permanent

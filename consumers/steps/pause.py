@@ -1,6 +1,7 @@
 """A destination or a model is held back by a person: what waits for it goes on waiting, and nothing is lost."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from domain.errors import Permanent
 from domain.pauses import Held
 from store import pauses

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.steps import of_results

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from dicom_node.dimse import Operation
 from dicom_node.procedures import datasets, mpps
 from domain.states import ProcedureStepState

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from domain.ids import StudyId
 from domain.retention import OF_STUDIES, Candidate, Cause, Policy, Removal, What, choose
 from store import plumbing, retention

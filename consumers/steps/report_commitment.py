@@ -8,7 +8,8 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from config.peers import Peer
 from consumers.leased_work import Claimed, why_ended

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from consumers.steps.decided import assemble_anew
 from domain.errors import Permanent
 from domain.ids import StudyId

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps import sources
 from domain.errors import Permanent
 from domain.ids import StudyId, set_digest

@@ -1,6 +1,7 @@
 """A destination or a model that was held back goes on, with all that waited for it."""
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from domain.errors import Permanent
 from domain.pauses import Held, Pause
 from store import pauses

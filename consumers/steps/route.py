@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
 from consumers.steps import early, stuck

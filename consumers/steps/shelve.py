@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from domain.states import StudyEvent
 from store import studies
 from store.studies import StudyRow

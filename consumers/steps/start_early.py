@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from config import metrics
 from consumers.steps.route import Router, rules_for, wanted_by
 from domain.clock import Clock, SystemClock

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from domain.events import Event, StudyStuck
 from domain.ids import StudyId
 from domain.rejections import Cause as RejectedFor

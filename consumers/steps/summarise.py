@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from config import metrics
 from consumers.leased_work import Claimed
 from domain.clock import Clock, SystemClock

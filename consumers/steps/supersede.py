@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from consumers.steps import of_results
 from domain.events import Event
 from domain.rejections import Cause

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from consumers.steps import of_results, stuck
 from consumers.steps.deliver import about
 from consumers.steps.request_summary import stop_summaries

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from consumers.steps import predecessors, sources
 from consumers.steps.announced import finished_job

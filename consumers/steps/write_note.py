@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from consumers.destinations import ProfiledDestination
 from consumers.steps.announced import finished_job, written_summary
 from domain.clock import Clock, SystemClock

@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AcceptorState:
-    """What all connections share. `running` counts associations that were let in, under `lock`.
+    """What all connections share. `callers` counts associations that were let in by AE title and address, under `lock`.
 
     `services` are those besides storage and verification; `room` is the memory that their requests share.
     """
@@ -63,20 +64,26 @@ class AcceptorState:
     room: Room = field(default_factory=Room)
     users: Users = field(default_factory=lambda: Users(UserIdentity()))
     warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
-    running: int = 0
+    callers: Counter[tuple[str, str]] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def running(self) -> int:
+        """Associations that are open now."""
+        return self.callers.total()
 
     def admit(self, head: RequestHead, address: str, secured: Secured | None) -> Rejection | None:
         """Why this caller is not let in, or None: it then counts until `leave`."""
         with self.lock:
-            rejection = self.policy.rejection(head, address, self.running, secured)
-            self.running += rejection is None
+            caller = head.calling, address
+            rejection = self.policy.rejection(head, address, self.running, self.callers[caller], secured)
+            self.callers += Counter({caller: rejection is None})
         return rejection
 
-    def leave(self) -> None:
+    def leave(self, head: RequestHead, address: str) -> None:
         """One that was let in has ended."""
         with self.lock:
-            self.running -= 1
+            self.callers -= Counter({(head.calling, address): 1})
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ class Connection:
         try:
             return self._negotiate(peer, body)
         finally:
-            self._acceptor.leave()
+            self._acceptor.leave(head, self._address)
 
     def _negotiate(self, peer: Peer, body: bytes) -> bytes:
         try:

@@ -78,6 +78,7 @@ class AssociationPolicy:
     def __init__(self, settings: Listener, services: Mapping[str, Service] | None = None) -> None:
         self._aet = settings.aet
         self._limit = settings.max_associations
+        self._share = self._limit - self._limit // 4
         self._trust_loopback = settings.trust_loopback
         self._callers = tuple(map(_Known, settings.callers))
         self._services = services or {}
@@ -85,11 +86,12 @@ class AssociationPolicy:
         self._syntaxes = {**stored, **dict.fromkeys(self._services, TRANSFER_SYNTAXES)}
 
     def rejection(
-        self, head: RequestHead, address: str, running: int, secured: Secured | None = None
+        self, head: RequestHead, address: str, running: int, own: int = 0, secured: Secured | None = None
     ) -> Rejection | None:
         """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so.
 
-        `secured` is what TLS has proven, None without it.
+        `own` of those are of this caller: nobody has more than three quarters of all, so that one who opens them and
+        says nothing keeps nobody else out. `secured` is what TLS has proven, None without it.
         """
         if not head.protocol_version & 1:
             return Rejection(1, 2, 2, f"protocol version {head.protocol_version:#06x} is not supported")
@@ -100,6 +102,8 @@ class AssociationPolicy:
             return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}{shown}")
         if running >= self._limit:
             return Rejection(2, 3, 2, f"{running} associations run already, the limit")
+        if own >= self._share:
+            return Rejection(2, 3, 2, f"{own} associations of this caller run already, three quarters of the limit")
         return None
 
     def users(self, head: RequestHead, address: str, secured: Secured | None) -> frozenset[str]:

@@ -23,6 +23,7 @@ def test_a_study_that_is_stored_in_an_orthanc_has_its_results_there_and_none_of_
     archive.store(a_file(1))  # there before: it is no business of the node's
     peer = {"kind": "orthanc", "name": "archive", "url": archive.rest}
     env = QUICK | {
+        "DICOM_NODE_ASSEMBLY__SETTLE": "15",  # by silence it shall not be complete: the archive is asked for its number
         "DICOM_NODE_SOURCES": json.dumps([{**peer, "changes": True}]),
         "DICOM_NODE_DESTINATIONS": json.dumps([{**peer, "label": "AI", "label_metadata": 1024}]),
     }
@@ -31,7 +32,7 @@ def test_a_study_that_is_stored_in_an_orthanc_has_its_results_there_and_none_of_
         trial = Trial(node, archive)
         node.wait_ready("follow")
         node.wait_for(lambda: list((tmp_path / "node/spool/follow").glob("*.json")), 60, "the archive to be followed")
-        archive.store(*(path.read_bytes() for path in paths))
+        archive.store_together(paths)
         trial.await_home(UID)
         assert trial.kinds(UID) == sorted([*SEGMENTED, *["unknown"] * len(paths)])  # and its images
         # Another study behind the results: once that is here, they were looked at.

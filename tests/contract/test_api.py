@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import APIRoute
 
-from audit.trail import Action, newest_entries
+from audit.actions import Action
+from audit.trail import newest_entries
 from console.api.app import OPEN, routes_of
 from console.api.routing import permission_of
 from domain.permissions import PERMITTED, UserRole

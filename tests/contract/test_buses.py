@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from audit.actions import Action
 from audit.chain import verify
-from audit.trail import Action, Transaction, rows
+from audit.trail import Transaction, rows
 from config import metrics
 from consumers.bus.dead_letters import DeadLetterLimit, TooManyDeadLetters, list_dead_letters, replay
 from consumers.bus.loop import Handler

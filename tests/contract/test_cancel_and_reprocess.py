@@ -5,7 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.trail import Action, newest_entries
+from audit.actions import Action
+from audit.trail import newest_entries
 from console.cli.app import app
 from console.cli.user import user
 from consumers.steps.cancel import Cancelled, cancel

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event, insert
 from typer.testing import CliRunner
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from console.cli.app import app
 from store.database import Database
 from store.grants import WHOEVER

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from console.cli.app import app
 from domain.errors import Permanent
 from store.database import Database

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from roles.process import WITHOUT_DATABASE
 from roles.table import GROUPS, ROLES
 from store.columns import SCHEMA

@@ -14,7 +14,8 @@ import yaml
 from sqlalchemy import create_engine
 from typer.testing import CliRunner
 
-from audit.trail import Action, Ledger
+from audit.actions import Action
+from audit.trail import Ledger
 from console.cli.app import app
 from domain.errors import ConfigurationError
 from store.database import Database

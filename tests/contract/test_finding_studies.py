@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.trail import Action, newest_entries
+from audit.actions import Action
+from audit.trail import newest_entries
 from console.cli.app import app
 from dicom_node.spool import Peer
 from store.identity_key import is_the_one

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from audit.trail import Action
+from audit.actions import Action
 from config import metrics
 from consumers.bus.dead_letters import list_dead_letters
 from consumers.bus.kafka import KafkaBus, KafkaPublisher

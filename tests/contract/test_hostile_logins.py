@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from audit.actions import Action
 from audit.chain import verify
-from audit.trail import NO_ENTRY, Action, Ledger, newest_entries, rows
+from audit.trail import NO_ENTRY, Ledger, newest_entries, rows
 from console.cli.app import app
 from consumers.bus.dead_letters import list_dead_letters
 from consumers.leased import LeasedLoop

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Text
 from typer.testing import CliRunner
 
-from audit.trail import Action, Actor, Ledger
+from audit.actions import Action
+from audit.trail import Actor, Ledger
 from config import defects
 from console.cli.app import app
 from domain.ids import StudyId

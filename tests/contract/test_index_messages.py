@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from audit.trail import Action, Transaction
+from audit.actions import Action
+from audit.trail import Transaction
 from consumers.steps import messages
 from consumers.steps.index import Indexer
 from consumers.steps.messages import Handler, Message

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from audit.trail import Action, newest_entries
+from audit.actions import Action
+from audit.trail import newest_entries
 from config.metrics import indexed
 from config.settings import Spool
 from consumers.steps.adopt import adopt

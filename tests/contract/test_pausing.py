@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.trail import Action, newest_entries
+from audit.actions import Action
+from audit.trail import newest_entries
 from config.settings import Settings
 from console.cli import database_looks
 from console.cli.app import app

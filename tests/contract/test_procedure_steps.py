@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from audit.trail import Action
+from audit.actions import Action
 from config.rules import Rule
 from consumers.steps.assemble import Assembler
 from consumers.steps.clear_descriptions import clear_descriptions

@@ -9,8 +9,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from audit.actions import Action
 from audit.chain import verify
-from audit.trail import Action, Ledger, rows
+from audit.trail import Ledger, rows
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted

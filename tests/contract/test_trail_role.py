@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from audit.actions import Action
 from audit.canonical import canonical
 from audit.chain import link, verify
-from audit.trail import Action, Ledger, rows
+from audit.trail import Ledger, rows
 from store.database import APPLICATION_ROLE, Database
 from tests.support.servers import Postgres
 

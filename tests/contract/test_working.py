@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from audit.trail import Action
+from audit.actions import Action
 from config.settings import Http
 from console.cli.app import app
 from consumers.bus.dead_letters import set_aside

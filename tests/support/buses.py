@@ -12,7 +12,8 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from audit.trail import Action, Ledger, Transaction
+from audit.actions import Action
+from audit.trail import Ledger, Transaction
 from config.settings import Bus as Settings
 from consumers.bus.dead_letters import DeadLetterLimit
 from consumers.bus.kafka import KafkaBus, KafkaPublisher

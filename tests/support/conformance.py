@@ -112,7 +112,7 @@ def _services() -> str:
 
 
 def _policy() -> str:
-    listener = Listener.model_fields
+    listener, share = Listener.model_fields, "three quarters of them of one caller"
     rows = [
         ("application context", f"`{APPLICATION_CONTEXT}`", f"`{APPLICATION_CONTEXT}`"),
         ("implementation class UID", f"`{IMPLEMENTATION_CLASS_UID}`", f"`{IMPLEMENTATION_CLASS_UID}`"),
@@ -124,7 +124,7 @@ def _policy() -> str:
         ),
         (
             "associations at once",
-            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`)",
+            f"{listener['max_associations'].default} in each listener process (`listener.max_associations`), {share}",
             "one with results in each `deliver` process; one that asks for each destination",
         ),
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
@@ -159,6 +159,7 @@ def _rejections() -> str:
         "a called AE title that is not `listener.aet`": policy.rejection(_changed(good, called="OTHER"), "10.0.0.1", 0),
         "a calling AE title and address that are not in `listener.callers`": policy.rejection(good, "10.0.0.1", 0),
         "more than `listener.max_associations`": policy.rejection(good, "127.0.0.1", 1_000_000),
+        "more than three quarters of them by one caller": policy.rejection(good, "127.0.0.1", 24, 24),
     }
     faults["a user identity that proves nobody, of a caller that has `users`"] = unidentified("")
     rows = [(fault, *_codes(answer)) for fault, answer in faults.items()]

@@ -258,7 +258,7 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     ),
     (2, 3, 2): (
         "local limit exceeded",
-        "as many associations as `listener.max_associations` are open",
+        "as many associations as `listener.max_associations` are open, or three quarters of that by one caller",
         "the sender tries again by itself; where it happens often, raise the limit",
     ),
     (1, 1, 2): ("application context not supported", "what calls is no DICOM software of this century", _NOTHING),

@@ -10,15 +10,21 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.support import air, conformance, friday, interoperability
+from tests.support import air, conformance, friday, interoperability, trail_table
 from tests.support.counterparts import ROOT
 
-PAGES = (ROOT / "docs" / "conformance.md", ROOT / "docs" / "ihe-air.md", ROOT / "docs" / "friday.md")
+PAGES = (
+    ROOT / "docs" / "conformance.md",
+    ROOT / "docs" / "ihe-air.md",
+    ROOT / "docs" / "friday.md",
+    ROOT / "docs" / "audit.md",
+)
 TABLES: Mapping[str, Callable[[], str]] = {
     **conformance.TABLES,
     **interoperability.TABLES,
     **air.TABLES,
     **friday.TABLES,
+    **trail_table.TABLES,
 }
 _MADE = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import typer
 
-from audit.trail import Action
 from console.cli.app import app
 from domain import states
 from domain.commitment import COMMITMENT, REQUEST
@@ -136,14 +135,6 @@ def test_every_page_has_one_place_by_its_kind() -> None:
 def links(cell: str) -> list[str]:
     """The pages that a cell leads to, but for parts of them."""
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", cell) if target.endswith(".md")]
-
-
-def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
-    rows = [
-        re.sub(r"[;,]", " ", line) for line in text(ROOT / "docs" / "audit.md").splitlines() if line.startswith("| ")
-    ]
-    words = {word for row in rows for word in row.split("|")[1].split()}
-    assert [action.value for action in Action if not set(action.value.split()) <= words] == []
 
 
 TABLES: Mapping[str, Mapping[Any, StrEnum]] = {

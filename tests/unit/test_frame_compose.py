@@ -128,7 +128,7 @@ def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> 
 def test_the_dicom_port_alone_is_published_beyond_this_machine(services: dict[str, dict[str, Any]]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     web = ["${DICOM_NODE_WEB_PUBLISH:-127.0.0.1:11443}:11443"]
-    listen = ["${DICOM_NODE_PUBLISH:-11112}:11112"]
+    listen = ["${DICOM_NODE_PUBLISH:-11112}:11112", "${DICOM_NODE_TLS_PUBLISH:-127.0.0.1:2762}:2762"]
     serve = ["${DICOM_NODE_CONSOLE_PUBLISH:-127.0.0.1:8443}:8443"]
     assert ports == {"listen": listen, "web": web, "serve": serve, "orthanc": ["127.0.0.1:8042:8042"]}
     head = (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]

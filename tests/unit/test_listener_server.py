@@ -91,6 +91,18 @@ def test_connections_without_an_association_keep_out_none_that_wants_one(node: R
         sender.release()
 
 
+def test_a_caller_that_holds_associations_and_says_nothing_keeps_no_other_caller_out(tmp_path: Path) -> None:
+    with listening(tmp_path, max_associations=4) as node, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(RawPeer(node.port)).associate(calling="CROWD")
+        refused = stack.enter_context(RawPeer(node.port))
+        refused.send(request(calling="CROWD"))
+        assert refused.receive() == (REJECT, bytes((0, 2, 3, 2)))
+        with RawPeer(node.port) as other:
+            assert other.associate(calling="SCANNER").store("1.1", b"data") == 0
+            other.release()
+
+
 def test_a_listener_says_whether_it_accepts(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
     assert node.listener.is_accepting
     monkeypatch.setattr(accepting, "_STUCK", -1.0)

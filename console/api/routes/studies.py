@@ -6,7 +6,7 @@ from fastapi import Depends, Path, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
-from audit.trail import Action
+from audit.actions import Action
 from console import json_views
 from console.actions import index_state
 from console.actions import studies as asked

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from audit.actions import Action
 from audit.chain import Verdict
 from audit.chain import verify as follow
-from audit.trail import Action, Entry, Ledger, newest_entries, rows
+from audit.trail import Entry, Ledger, newest_entries, rows
 from console import json_views
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from

@@ -1,0 +1,346 @@
+"""What each action means: when it is recorded, with which details, and as which message it goes out.
+
+`docs/audit.md` is made of it (`python -m tests.support.made_pages`). One action has one meaning, and no two the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.actions import Action, AuditEvent
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """`event`: the message of PS3.15 A.5; `when` it is recorded; `details` beside study, time and writer."""
+
+    event: AuditEvent
+    when: str
+    details: str = ""
+
+
+_ACTIVITY = AuditEvent.ACTIVITY
+_ACCESSED = AuditEvent.ACCESSED
+_ALERT = AuditEvent.SECURITY_ALERT
+_BEGIN = AuditEvent.BEGIN_TRANSFERRING
+_DELETED = AuditEvent.DELETED
+_EXPORT = AuditEvent.EXPORT
+_IMPORT = AuditEvent.IMPORT
+_QUERY = AuditEvent.QUERY
+_TRANSFERRED = AuditEvent.TRANSFERRED
+
+_JOB = "job, model, version, package digest, attempt, engine"
+_SUMMARY = "which of the study's impressions, attempt"
+_DELIVERY = "delivery, job, destination, attempt"
+#: What many entries of a minute share.
+_COUNT = "`count`: how many this entry stands for"
+
+MEANINGS: Mapping[Action, Meaning] = {
+    Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
+    Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
+    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.RECEIVED: Meaning(
+        _TRANSFERRED,
+        "a batch is indexed",
+        "caller, address, study UID, each SOP instance UID with the SHA-256 of its file",
+    ),
+    Action.CONFLICT: Meaning(
+        _ALERT,
+        "other bytes came under a known UID",
+        "both digests, and what they are: other bytes, another patient's or another study's",
+    ),
+    Action.ADOPTED: Meaning(
+        _ACCESSED,
+        (
+            "a person let the other bytes be the instance's, those of a correction all at once, other bytes of a "
+            "study where that was said"
+        ),
+        "both digests of each instance, both studies",
+    ),
+    Action.CONFLICT_SET_ASIDE: Meaning(
+        _ACCESSED,
+        "a person said that they are no correction, and a study that waited goes on without them",
+        "each instance with its digest",
+    ),
+    Action.PATIENT_KEPT: Meaning(
+        _ACCESSED, "a person kept the other images of a study that named two", "each instance with its digest"
+    ),
+    Action.PATIENT_ACCEPTED: Meaning(
+        _ACCESSED, "a person found two spellings to be one patient's", "the attributes in which they differ"
+    ),
+    Action.KEY_FORGOTTEN: Meaning(_ALERT, "the key was lost; of earlier images it is unknown whom they name"),
+    Action.CAUGHT_UP: Meaning(
+        _ACCESSED, "what an earlier release indexed was read again for the digests by which studies are found"
+    ),
+    Action.QUARANTINED: Meaning(
+        _ALERT, "an instance cannot be read or filed, or its record is damaged", "digest, reason, caller, address"
+    ),
+    Action.REFUSED: Meaning(
+        _ALERT,
+        "the door said no; the first of a caller for a reason at once, the rest once a minute together",
+        f"caller, address, reason, {_COUNT}",
+    ),
+    Action.INSTANCE_REFUSED: Meaning(
+        _ALERT,
+        (
+            "an instance got another status than success; the first of an association for a reason at once with its "
+            "UID, the rest once a minute and at its end together"
+        ),
+        f"caller, address, status, reason, {_COUNT}",
+    ),
+    Action.SECURED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a caller came by TLS, the first time on a day by this certificate and as this user",
+        (
+            "caller, address, `tls`: version, cipher suite, the certificate's SHA-256 fingerprint; `user`, where it "
+            "had to say who it is"
+        ),
+    ),
+    Action.PROCEDURE_STEP: Meaning(
+        _ACCESSED,
+        "a modality began, changed or ended a procedure step, once for each of its studies that is known",
+        "the step's UID, its state, how many instances it lists, caller",
+    ),
+    Action.AVAILABILITY: Meaning(
+        _ACCESSED,
+        "an archive told what it has of a study",
+        "the notification's UID, how many instances are online, caller",
+    ),
+    Action.WORKLIST_ASKED: Meaning(
+        _QUERY,
+        "a worklist answered what was requested of a study; Study Instance UID, else Accession Number went out",
+        "source, how many items it has",
+    ),
+    Action.ASSOCIATION_ENDED: Meaning(
+        _ALERT,
+        (
+            "a peer broke off, or we did; each that had stored an instance, of the others the first of a caller for a "
+            "reason at once, the rest once a minute together"
+        ),
+        f"caller, address, how, reason, {_COUNT}",
+    ),
+    Action.STUDY_COMPLETED: Meaning(
+        _ACCESSED, "it is complete for the first time", "study UID, revision, series, instances, reason"
+    ),
+    Action.INSTANCES_LATE: Meaning(
+        _IMPORT, "further instances of a complete study came", "the state that it was in, its revision"
+    ),
+    Action.STUDY_AMENDED: Meaning(
+        _ACCESSED, "a study that was complete is complete again", "study UID, revision, series, instances, reason"
+    ),
+    Action.STUDY_STUCK: Meaning(_ACCESSED, "a study cannot go on, whatever the cause", "cause, reason"),
+    Action.STUDY_RELEASED: Meaning(_ACCESSED, "a study that was stuck goes on again", "reason"),
+    Action.COUNTED: Meaning(
+        _QUERY,
+        "the archive that sends a study said twice the same number of its images",
+        "source, instances, series",
+    ),
+    Action.PRIORS_ASKED: Meaning(
+        _ACCESSED,
+        "a model was chosen that compares with an earlier study",
+        "models, for how many seconds they wait at the most",
+    ),
+    Action.PRIORS_SENT: Meaning(
+        _QUERY,
+        "archives were asked for the patient's earlier studies, and told to send them",
+        "sources that were asked, how many studies and images they say to have sent, why not more",
+    ),
+    Action.PRIORS_ANSWERED: Meaning(
+        _ACCESSED,
+        "the wait for earlier studies is over",
+        "the earlier study of each model, by its internal id; why there is none",
+    ),
+    Action.STUDY_FETCHED: Meaning(
+        _IMPORT,
+        "all of an earlier study that an archive was told to send has come; no model is chosen for it",
+        "study UID, revision",
+    ),
+    Action.ROUTED: Meaning(_ACCESSED, "routing has decided", "revision, models, how many deliveries are tried again"),
+    Action.STARTED_EARLY: Meaning(
+        _ACCESSED,
+        "a model is asked on a series that is whole while others of the study arrive (`assembly.early`)",
+        "job, model, version, why",
+    ),
+    Action.EARLY_WANTED: Meaning(
+        _ACCESSED,
+        "the complete study wants the very input on which a model was started early",
+        "job, model, version, revision, the state that it was in",
+    ),
+    Action.JOB_LEASED: Meaning(_ACCESSED, "a worker takes an inference up", _JOB),
+    Action.JOB_LOST: Meaning(_ACCESSED, "a worker did not come back with an inference in time", f"{_JOB}, reason"),
+    Action.JOB_RETRIED: Meaning(_ACCESSED, "an inference failed and will be tried again", f"{_JOB}, reason"),
+    Action.JOB_CANCELLED: Meaning(_ACCESSED, "an inference is not wanted any more", "job, model, reason"),
+    Action.INFERRED: Meaning(
+        _ACCESSED,
+        "a model has findings",
+        f"{_JOB}, input digest, mask digest, digests of the maps, earlier study, milliseconds of each step",
+    ),
+    Action.JOB_NOT_SUITABLE: Meaning(
+        _ACCESSED, "a model will not read such images", f"{_JOB}, input digest, why they are not suitable"
+    ),
+    Action.JOB_FAILED: Meaning(_ACCESSED, "an inference failed for good", f"{_JOB}, reason, state"),
+    Action.WRITTEN: Meaning(
+        _ACCESSED, "the result objects exist", "job, model, version; kind, SOP instance UID and SHA-256 of each"
+    ),
+    Action.DELIVERY_PLANNED: Meaning(
+        _ACCESSED, "it is decided what goes to a destination", "destination, what was chosen of each kind and why"
+    ),
+    Action.DELIVERY_STARTED: Meaning(_BEGIN, "objects go to a destination from now on", _DELIVERY),
+    Action.DELIVERED: Meaning(
+        _TRANSFERRED, "a destination has taken results", f"{_DELIVERY}, status of each object by its UID"
+    ),
+    Action.DELIVERY_FAILED: Meaning(_ALERT, "a destination did not take what was sent", f"{_DELIVERY}, reason, state"),
+    Action.DELIVERY_LOST: Meaning(
+        _ALERT, "a process did not come back with a delivery in time", f"{_DELIVERY}, reason"
+    ),
+    Action.DELIVERY_CANCELLED: Meaning(_ACCESSED, "a delivery is not wanted any more", f"{_DELIVERY}, reason"),
+    Action.COMMITMENT_ASKED: Meaning(
+        _QUERY, "a peer asked whether instances are kept", "caller, address, Transaction UID, how many instances"
+    ),
+    Action.COMMITMENT_DECIDED: Meaning(
+        _ACCESSED,
+        "nothing of what was asked about is on its way any more",
+        (
+            "caller, Transaction UID, how many are committed, how many are not, and the first hundred of these with "
+            "their Failure Reason"
+        ),
+    ),
+    Action.COMMITMENT_REPORTED: Meaning(
+        _ACCESSED,
+        "a peer took our report, or an archive told us its own",
+        (
+            "caller, Transaction UID; of ours the status, of an archive's how many are committed, which are not, and "
+            "whether we had asked"
+        ),
+    ),
+    Action.DELIVERY_COMMITTED: Meaning(
+        _ACCESSED,
+        "an archive says that it keeps what was delivered",
+        f"{_DELIVERY}, how it was found out: commitment or query",
+    ),
+    Action.DELIVERY_NOT_COMMITTED: Meaning(
+        _ALERT,
+        "an archive says that it does not keep what was delivered, or cannot be asked",
+        f"{_DELIVERY}, which objects it lacks, and what comes of that",
+    ),
+    Action.SUPERSEDED: Meaning(
+        _ACCESSED, "newer results of the model have arrived at a destination that is told so", "job, destination"
+    ),
+    Action.WITHDRAWN: Meaning(
+        _ACCESSED,
+        "results were taken back as wrong",
+        "job, reason in the words of who did, destinations that have some of them, user",
+    ),
+    Action.NOTE_WRITTEN: Meaning(
+        _ACCESSED,
+        "a note for one destination exists, which takes results back",
+        "note, destination, cause, SOP instance UID and SHA-256, how many objects it takes back",
+    ),
+    Action.NOTE_DELIVERED: Meaning(
+        _TRANSFERRED,
+        "a note has arrived; on its way it is a delivery started, cancelled or failed",
+        "note, destination, its SOP instance UID with the status",
+    ),
+    Action.SUMMARY_REQUESTED: Meaning(
+        _ACCESSED,
+        "a study's impression is asked for, from the end of the last of its models on",
+        "which of the study's impressions, revision; user, where a person asked for another",
+    ),
+    Action.SUMMARY_LEASED: Meaning(_ACCESSED, "a process takes an impression up", _SUMMARY),
+    Action.SUMMARY_LOST: Meaning(
+        _ACCESSED, "a process did not come back with an impression in time", f"{_SUMMARY}, reason"
+    ),
+    Action.SUMMARY_RETRIED: Meaning(_ACCESSED, "an impression failed and will be tried again", f"{_SUMMARY}, reason"),
+    Action.SUMMARY_CANCELLED: Meaning(_ACCESSED, "an impression is not wanted any more", f"{_SUMMARY}, reason"),
+    Action.LANGUAGE_MODEL_ASKED: Meaning(
+        _EXPORT,
+        "before facts leave for a language model",
+        "provider, model, SHA-256 of what leaves (`dicom-node summary show STUDY --payload`)",
+    ),
+    Action.LANGUAGE_MODEL_ANSWERED: Meaning(
+        _IMPORT,
+        "after facts left for a language model",
+        "provider, model, what came of it, tokens, whether an answer of a while ago was taken",
+    ),
+    Action.LITERATURE_ASKED: Meaning(
+        _EXPORT,
+        "before coded terms leave for a source of literature",
+        "the source, SHA-256 of the URL that leaves (`dicom-node summary show STUDY --payload`)",
+    ),
+    Action.LITERATURE_ANSWERED: Meaning(
+        _IMPORT, "after coded terms left for a source of literature", "the source, what came of it"
+    ),
+    Action.SUMMARISED: Meaning(
+        _ACCESSED,
+        "an impression is written",
+        (
+            "which of the study's impressions; who wrote it: template or language model, with provider, model and "
+            "version of the prompt, and why a template did though a language model was asked; version of the checks; "
+            "SHA-256 of the facts that it was told (`dicom-node summary show STUDY --payload` prints them); how many "
+            "facts and sentences"
+        ),
+    ),
+    Action.SUMMARY_FAILED: Meaning(_ACCESSED, "an impression failed for good", f"{_SUMMARY}, reason"),
+    Action.DEAD_LETTER: Meaning(_ALERT, "an event could not be handled, and is a dead letter", "reader, event, error"),
+    Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "letter, reader, event"),
+    Action.RETRIED: Meaning(
+        _ACCESSED, "a person had what failed of a study tried again", "how many events, jobs and deliveries"
+    ),
+    Action.CANCELLED: Meaning(
+        _ACCESSED,
+        "a person ended what was not yet done of a study",
+        "user, reason, revision, how many runs and deliveries",
+    ),
+    Action.REPROCESSED: Meaning(
+        _ACCESSED,
+        "a person wants another result of the same images, which supersedes the earlier",
+        "user, reason, model, how many earlier runs",
+    ),
+    Action.PAUSED: Meaning(_ALERT, "a person held back a destination or a model", "user, kind, name, reason"),
+    Action.RESUMED: Meaning(
+        _ALERT, "a person let a destination or a model go on", "user, kind, name, since when it was held back"
+    ),
+    Action.HOST_FORGOTTEN: Meaning(
+        _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
+    ),
+    Action.ACCEPTED: Meaning(
+        _ACCESSED,
+        "a person let a study go on without what a model failed on",
+        "user, reason, models, revision",
+    ),
+    Action.DESCRIPTIONS_CLEARED: Meaning(
+        _ALERT,
+        "a person took the descriptions that the database had out of it, some studies at a time",
+        "user, how many studies, series and instances",
+    ),
+    Action.HELD: Meaning(_ACCESSED, "a person said that nothing of the study is removed", "user, reason"),
+    Action.HOLD_RELEASED: Meaning(_ACCESSED, "a person ended a hold", "user"),
+    Action.REMOVED: Meaning(
+        _DELETED,
+        ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
+        "what, cause (age or disk), how many, bytes",
+    ),
+    Action.READ: Meaning(
+        AuditEvent.LOG_USED,
+        "somebody read or verified the trail",
+        ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+    ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
+        "and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API",
+        "user, request, form (findings, list, metadata, object, picture or text), the result's UID where it was one",
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "user, request, by which of them (never the number), how many were found",
+    ),
+}
+
+#: What an action was called by earlier releases, whose entries keep that name.
+FORMER: Mapping[str, Action] = {}

@@ -1,0 +1,18 @@
+"""The table of docs/audit.md: what is recorded, as the code says it."""
+
+from collections.abc import Callable, Mapping
+
+from audit.actions import Action
+from audit.meanings import MEANINGS
+
+
+def entries() -> str:
+    """Each action with its meaning."""
+    rows = ["| entry | when | details | message |", "|---|---|---|---|"]
+    for action in Action:
+        meaning = MEANINGS[action]
+        rows.append(f"| {action.value} | {meaning.when} | {meaning.details or '-'} | {meaning.event.value} |")
+    return "\n".join(rows) + "\n"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"entries": entries}
