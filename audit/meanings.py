@@ -363,6 +363,22 @@ MEANINGS: Mapping[Action, Meaning] = {
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
     ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
+        "and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API",
+        "user, request, form (findings, list, metadata, object, picture or text), the result's UID where it was one",
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "user, request, by which of them (never the number), how many were found",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.

@@ -68,9 +68,13 @@ class Export:
             number = found[-1].number
 
 
+def _as_csv(rows: Iterator[Row]) -> Iterator[str]:
+    return csv_rows(entry_of(row.number, row.entry) for row in rows)
+
+
 def csv_export(database: Database, asked: Asked) -> Export:
     """For people: every entry so far that is wanted."""
-    return Export(database, "csv", asked, _newest(database), lambda rows: csv_rows(entry_of(row.number, row.entry) for row in rows))
+    return Export(database, "csv", asked, _newest(database), _as_csv)
 
 
 def json_lines_export(database: Database, asked: Asked, sealed: Sealed | None, made: datetime) -> Export:
