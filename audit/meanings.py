@@ -38,7 +38,14 @@ _COUNT = "`count`: how many this entry stands for"
 MEANINGS: Mapping[Action, Meaning] = {
     Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
-    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.CONFIGURED: Meaning(
+        _ALERT,
+        "a role has read its settings, at its start or on a reload",
+        (
+            "SHA-256 of the settings, passwords left out; `changes`: each setting that differs from those of its last "
+            "start or reload, at its first start from the defaults, with both values, secrets masked"
+        ),
+    ),
     Action.RECEIVED: Meaning(
         _TRANSFERRED,
         "a batch is indexed",
