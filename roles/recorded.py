@@ -13,6 +13,7 @@ from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.certificates import publish_certificates
+from roles.clock_offset import clock_offset, told_daily
 from roles.process import Context, Role
 from store import role_settings
 from store.database import Database, MissingRight
@@ -43,7 +44,8 @@ def run_recorded(role: Role, context: Context) -> None:
         if context.reloading is not None:
             context.reloading.taken_by(partial(_record_reload, context))
         try:
-            role(context)
+            with told_daily(context.ledger):
+                role(context)
         except NodeError as error:
             _end(context, type(error).__name__)
             raise
@@ -79,7 +81,7 @@ def _schema_is_there(context: Context) -> bool:
 
 def _record_start(context: Context) -> None:
     with context.ledger.transaction() as transaction:
-        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid())
+        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid(), clock=clock_offset())
         _record_settings(transaction, context.settings, context.ledger.role)
 
 
