@@ -12,6 +12,7 @@ class Action(StrEnum):
 
     STARTED = "started"
     STOPPED = "stopped"
+    CLOCK = "clock compared"
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"

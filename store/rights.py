@@ -17,6 +17,7 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.once_tables import answered_once
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.settings_table import role_settings
 from store.tables import (
     associations,
     audit_entries,
@@ -119,6 +120,13 @@ def _remove(table: Table) -> Right:
 
 
 _LINK = _read(audit_entries, "number", "hash")
+# A role that records its start says what of its settings has changed since its last one.
+_RECORDED = (
+    _LINK,
+    _read(role_settings),
+    _add(role_settings),
+    _change(role_settings, "settings", "at"),
+)
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
 _MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
 _LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
@@ -179,7 +187,7 @@ _OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
 
 INDEX = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(studies, study_associations, conflicts, identity_key),
         _add(studies),
         _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
@@ -223,7 +231,7 @@ INDEX = Part(
 
 ASSEMBLE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
@@ -262,7 +270,7 @@ ASSEMBLE = Part(
 
 WORK = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_PACKAGES,
         _change(model_packages, "words"),
         _read(jobs),
@@ -288,7 +296,7 @@ WORK = Part(
 # patient. It locks no study: nothing waits for what it does.
 SUMMARISE = Part(
     (
-        _LINK,
+        *_RECORDED,
         _read(jobs),
         _read(summaries),
         _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "asked", "finished_at"),
@@ -307,7 +315,7 @@ SUMMARISE = Part(
 
 WRITE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number", "follows"),
@@ -324,7 +332,7 @@ WRITE = Part(
 
 DELIVER = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
@@ -350,12 +358,12 @@ DELIVER = Part(
     reads_as=("delivery",),
 )
 
-RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
+RELAY = Part((*_RECORDED, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
 
 # It reads no more of an image than what tells where its file is, and of a run's findings which files are its own.
 RETAIN = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
