@@ -8,6 +8,7 @@ import typer
 
 from audit.trail import Ledger
 from config.settings import Settings
+from console.actions import recovery as deciding
 from console.actions.known_packages import of_node
 from console.actions.served import served
 from console.cli.counting import counted, counted_of, listed
@@ -17,8 +18,6 @@ from console.cli.telling import telling
 from console.cli.user import user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
-from consumers.steps.cancel import cancel as cancelling
-from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
@@ -85,16 +84,16 @@ def retry(
 
 
 def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, as_json: bool) -> None:
-    packages, found = installed(settings), find_study(source, study)
+    found = find_study(source, study)
     if dry_run or not as_json:
-        sentences = retrying.intended(source, found, packages, served(settings))
+        sentences = retrying.intended(source, found, installed(settings), served(settings))
         if as_json:
             print_json({"intended": {str(found): sentences}})
         for sentence in () if as_json else sentences:
             say(f"will {sentence}" if ": " not in sentence else sentence)
     if dry_run:
         return
-    done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
+    done = deciding.retry(Ledger(source, "console"), settings, found)
     if as_json:
         print_json(vars(done))
     else:
@@ -217,7 +216,7 @@ def cancel(
     said = why(reason, "why the study is cancelled")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = cancelling(Ledger(source, "console"), found, said, user(), datetime.now(UTC), served(settings))
+        done = deciding.cancel(Ledger(source, "console"), settings, found, said, user())
     if as_json:
         print_json(vars(done))
     else:
@@ -247,12 +246,10 @@ def reprocess(
     """
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
     said = why(reason, "why the model is to run again")
-    known = sorted({one.name for one in installed(settings)})
-    if model not in known:
-        raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
+    deciding.known_model(settings, model)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        runs = reprocessing(Ledger(source, "console"), found, model, said, user(), datetime.now(UTC))
+        runs = deciding.reprocess(Ledger(source, "console"), settings, found, model, said, user())
         with source.transaction() as connection:
             paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
     if as_json:
