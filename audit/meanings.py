@@ -381,7 +381,7 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.RESULTS_READ: Meaning(
         _ACCESSED,
         "somebody read what models found, or a result, by the API",
-        "user, request, form (findings, list, metadata, object, picture or text), the result's UID where it was one",
+        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,
