@@ -93,6 +93,8 @@ class Action(StrEnum):
     HELD = "study held"
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
+    EXPORT_BEGUN = "study export begun"
+    EXPORTED = "study exported"
     READ = "audit log used"
     TRAIL_EXPORTED = "audit trail exported"
     PART_BEGUN = "part of the trail begun"

@@ -357,6 +357,16 @@ MEANINGS: Mapping[Action, Meaning] = {
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
         "what, cause (age or disk), how many, bytes",
     ),
+    Action.EXPORT_BEGUN: Meaning(
+        _EXPORT,
+        "a person asked for a study as files; before the first of them is written",
+        "user, deidentified (yes or no), version of the policy, how many objects there are",
+    ),
+    Action.EXPORTED: Meaning(
+        _EXPORT,
+        "a study was written as files",
+        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
