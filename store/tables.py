@@ -25,6 +25,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     arrival_tables,
     columns,
     commitment_tables,
+    people_tables,
     prior_tables,
     procedure_tables,
 )
