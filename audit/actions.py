@@ -90,6 +90,20 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    LOGGED_IN = "user logged in"
+    LOGIN_REFUSED = "log-in refused"
+    LOGGED_OUT = "user logged out"
+    LOGIN_ENDED = "log-in ended"
+    ACCESS_REFUSED = "access refused"
+    LOCKED_OUT = "user locked out"
+    USER_ADDED = "user added"
+    USER_CHANGED = "user changed"
+    USER_INVITED = "user invited"
+    PASSWORD_SET = "password set"
+    KEY_MADE = "API key made"
+    KEY_USED = "API key used"
+    KEY_REVOKED = "API key revoked"
+    SIGNING_KEY_MADE = "signing key made"
 
 
 class AuditEvent(StrEnum):
