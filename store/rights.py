@@ -189,6 +189,7 @@ _OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
 _SECRETS = {"users": ("password", "invitation"), "user_sessions": ("secret", "spent", "csrf"), "api_keys": ("digest",)}
 _SHOWN_OF_PEOPLE = tuple(_read_but(table, *_SECRETS[table.name]) for table in (users, user_sessions, api_keys))
 _OF_PEOPLE = (users, user_sessions, api_keys, login_failures)
+_NOT_SHOWN = (audit_entries, answered_once, *_OF_PEOPLE)
 # Who keeps users and keys.
 _KEEPS_PEOPLE = (
     _add(users),
@@ -431,7 +432,7 @@ RETAIN = Part(
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, answered_once, *_OF_PEOPLE)),
+        *(_read(table) for table in metadata.tables.values() if table not in _NOT_SHOWN),
         *_SHOWN_OF_PEOPLE,
         *_KEEPS_PEOPLE,
         _add(outbox),
@@ -486,6 +487,7 @@ SERVE = Part(
     (
         *OPERATES.rights,
         *AUDITS.rights,
+        *LETS_IN,
         _read(answered_once),
         _add(answered_once),
         _change(answered_once, "status", "answer"),
