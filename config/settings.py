@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.access import AccessSettings
 from config.audit import Audit
+from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -455,9 +457,11 @@ class Settings(BaseModel):
     )
     listener: Listener = _defaults()
     web: Web = _defaults()
+    console: Console = _defaults()
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
+    access: AccessSettings = _defaults()
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()

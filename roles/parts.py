@@ -48,6 +48,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "relay": {},
     "forward": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
+    "serve": {IMAGES: Need.READS, RESULTS: Need.READS},
 }
 
 
