@@ -94,6 +94,11 @@ class Action(StrEnum):
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
     READ = "audit log used"
+    TRAIL_EXPORTED = "audit trail exported"
+    PART_BEGUN = "part of the trail begun"
+    REQUEST_REFUSED = "request refused"
+    RESULTS_READ = "results read"
+    PATIENT_SEARCHED = "patient looked for"
 
 
 class AuditEvent(StrEnum):

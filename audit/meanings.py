@@ -362,6 +362,35 @@ MEANINGS: Mapping[Action, Meaning] = {
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.TRAIL_EXPORTED: Meaning(
+        _EXPORT,
+        "entries of the trail were written out; that somebody set about it is an entry before that",
+        "user, format, what was asked for, first and last number, how many entries, SHA-256 of all bytes",
+    ),
+    Action.PART_BEGUN: Meaning(
+        _ACTIVITY,
+        "the month has turned: what was recorded until then is a part of its own",
+        "first: the number of the part's first entry, which is this one",
+    ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
+        "and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API or a command",
+        (
+            "user, request, form (findings, impression, facts, list, metadata, object, picture or text), the result's "
+            "UID where it was one"
+        ),
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number, by the API or a command",
+        "user, request, by which of them (never the number), how many were found",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.

@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.once_tables import answered_once
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
 from store.settings_table import role_settings
@@ -46,6 +47,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
+from store.trail_tables import audit_parts
 
 
 class Verb(StrEnum):
@@ -70,15 +72,16 @@ class Right:
 class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
-    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024).
+    None stands for every reader. Everybody may append to the trail; `traces` says that it may ask there which
+    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
+    that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
     traces: bool = False
     compares: bool = False
+    divides: bool = False
 
 
 def generated(table: Table) -> tuple[str, ...]:
@@ -179,7 +182,7 @@ _REQUESTED = (
     _change(requested_procedures, "source", "codes", "description", "reason", "object_key"),
     _add(removals),
 )
-_OF_NO_READER = (audit_entries, outbox, inbox, offsets)
+_OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
 
 INDEX = Part(
     (
@@ -360,7 +363,7 @@ RELAY = Part((*_RECORDED, _read(outbox), _read(offsets), _add(offsets), _change(
 RETAIN = Part(
     (
         *_RECORDED,
-        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries),
+        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
         _read(instances, "sop_uid", "study_id", "object_key", "size"),
@@ -396,12 +399,13 @@ RETAIN = Part(
         _remove(removals),
     ),
     reads_as=None,
+    divides=True,
 )
 
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table is not audit_entries),
+        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, answered_once)),
         _add(outbox),
         _remove(inbox),
         _change(dead_letters, "replayed_at"),
@@ -439,12 +443,27 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
-    tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
-    appends=False,
+    # Who looks at results leaves an entry.
+    (_LINK, *(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER)),
     traces=True,
 )
 
-AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))
+AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "study_uid")))
+
+# For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
+SERVE = Part(
+    (
+        *_RECORDED[1:],
+        *OPERATES.rights,
+        *AUDITS.rights,
+        _read(answered_once),
+        _add(answered_once),
+        _change(answered_once, "status", "answer"),
+        _remove(answered_once),
+    ),
+    reads_as=None,
+    traces=True,
+)
 
 #: By the name of the process, or of the kind of command. `listen` has no database.
 PARTS: Mapping[str, Part] = {
@@ -456,6 +475,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "serve": SERVE,
     OPERATOR: OPERATES,
     READER: LOOKS,
     AUDITOR: AUDITS,

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
+from console.actions.known_packages import of_node
+from console.actions.served import served
 from console.cli.counting import counted, counted_of, listed
-from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, Study, settings_from
 from console.cli.output import complain, print_json, say
-from console.cli.served import served
 from console.cli.telling import telling
 from console.cli.user import ledger, user, why
 from consumers.steps import accept as accepting

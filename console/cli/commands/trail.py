@@ -1,43 +1,31 @@
 """`audit`: the trail proven and read. Every reading is itself an entry."""
 
-from typing import Annotated
-
 import typer
 
 from audit.actions import Action
 from audit.chain import Verdict
 from audit.chain import verify as follow
-from audit.meanings import FORMER
 from audit.trail import Entry, newest_entries, rows
 from console import json_views
 from console.cli import entry_view
 from console.cli.commands import trail_report
+from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import complain, moment_of_entry, print_json, print_list, say
+from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
 from console.cli.user import ledger
-from domain.errors import ConfigurationError
 from domain.records import Listed
 from roles.database import reading
 from store.database import Database
 from store.grants import AUDITOR
-from store.queries.studies import find_study
 from store.trail import EntryFilter
 
 app = typer.Typer()
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
 app.add_typer(group, name="audit")
-
-OfAction = Annotated[
-    str, typer.Option("--action", metavar="WORDS", help="Entries that say this, or begin so: 'results withdrawn'.")
-]
-ByActor = Annotated[
-    str, typer.Option("--by", metavar="NAME", help="Entries by this role or host, or with this in the user's name.")
-]
-OfStudy = Annotated[
-    str | None,
-    typer.Option("--study", metavar="STUDY", help="Entries of one study: id or UID, or the start of one."),
-]
+group.command()(export)
+group.command()(verifier)
 
 
 @group.command()
@@ -91,11 +79,8 @@ def show(
     Examples:  dicom-node audit show --study 3f2a --data trial
     dicom-node audit show --action "results withdrawn" --by alice --since 30d --data trial
     """
-    if action and not any(name.startswith(action) for name in (*Action, *FORMER)):
-        raise ConfigurationError(f"no entry says {action!r}; there are: {', '.join(sorted(Action))}")
     with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
-        known = find_study(source, study) if study else None
-        found = _entries(source, EntryFilter(known, action, actor.strip(), since, until), last)
+        found = _entries(source, entry_filter(source, study, action, actor, since, until), last)
     if as_json:
         print_json(json_views.listed("entries", found))
         return
@@ -118,21 +103,8 @@ group.command("report")(trail_report.report)
 
 def _entries(source: Database, wanted: EntryFilter, last: int) -> Listed[Entry]:
     found = newest_entries(source, last, wanted)
-    ledger(source).record(Action.READ, wanted.study, what=_asked(wanted), entries=len(found.rows))
+    ledger(source).record(Action.READ, wanted.study, what=in_words(wanted), entries=len(found.rows))
     return found
-
-
-def _asked(wanted: EntryFilter) -> str:
-    """What was read, in words."""
-    given = (
-        (f"of study {wanted.study}", wanted.study),
-        (f"that say {wanted.action!r}", wanted.action),
-        (f"by {wanted.actor}", wanted.actor),
-        (f"since {wanted.since}", wanted.since),
-        (f"before {wanted.until}", wanted.until),
-    )
-    asked = [words for words, value in given if value]
-    return " ".join(["entries", *asked]) if asked else "newest entries"
 
 
 def _behind(verdict: Verdict) -> str:
