@@ -28,7 +28,6 @@ from store.unit_of_work import UnitOfWork
 EVERY = EntryFilter()
 #: Stands for the action of what is no entry, as somebody wrote it past the node.
 NO_ENTRY = "(no entry of the node)"
-_NO_END = 2**63 - 1  # the largest number that an entry may have
 #: Nobody asked for it: the node did it by itself.
 NOBODY: Mapping[str, str] = {}
 
@@ -150,7 +149,7 @@ def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Itera
     last = 0
     while True:
         with database.transaction() as connection:
-            found = trail.matching(connection, wanted, last, _NO_END, batch)
+            found = trail.matching(connection, wanted, last, batch)
         yield from (entry_of(row.number, row.entry) for row in found)
         if len(found) < batch:
             return

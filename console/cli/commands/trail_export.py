@@ -16,7 +16,7 @@ from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, settings_from
 from console.cli.output import piped, say
 from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from roles.database import reading
 from store.database import Database
