@@ -437,12 +437,15 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.RESULTS_READ: Meaning(
         _ACCESSED,
-        "somebody read what models found, or a result, by the API",
-        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
+        "somebody read what models found, or a result, by the API or a command",
+        (
+            "user, request, form (findings, impression, facts, metadata, object, picture or text), the result's "
+            "UID where it was one"
+        ),
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,
-        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "somebody looked for studies by a Patient ID or an Accession Number, by the API or a command",
         "user, request, by which of them (never the number), how many were found",
     ),
 }

@@ -73,14 +73,13 @@ class Right:
 class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
+    None stands for every reader. Everybody may append to the trail; `traces` says that it may ask there which
     hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
     that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
     traces: bool = False
     compares: bool = False
     divides: bool = False
@@ -472,11 +471,12 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
+    # Who looks at results leaves an entry.
     (
+        _LINK,
         *(_read(table) for table in metadata.tables.values() if table not in (*_OF_NO_READER, *_OF_PEOPLE)),
         *_SHOWN_OF_PEOPLE,
     ),
-    appends=False,
     traces=True,
 )
 
@@ -485,6 +485,7 @@ AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "stu
 # For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
 SERVE = Part(
     (
+        *_RECORDED[1:],
         *OPERATES.rights,
         *AUDITS.rights,
         *LETS_IN,

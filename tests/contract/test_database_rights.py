@@ -168,7 +168,6 @@ def test_whatever_a_role_has_no_right_to_it_is_refused(postgres: Postgres, house
         ("summarise", "SELECT named FROM dicom_node.studies"),
         ("work", "SELECT * FROM dicom_node.earlier_studies(gen_random_uuid())"),
         (READER, "SELECT entry FROM dicom_node.audit_entries"),
-        (READER, "SELECT dicom_node.append_to_trail('{}', '{}', '{}')"),
         (OPERATOR, "SELECT entry FROM dicom_node.audit_entries"),
         (OPERATOR, "UPDATE dicom_node.offsets SET seq = 0"),
         (AUDITOR, "SELECT * FROM dicom_node.instances"),

@@ -12,12 +12,11 @@ import typer
 
 from audit import trail_verifier
 from audit.export.exporting import Asked, Export, csv_export, json_lines_export, recorded
-from audit.trail import Ledger
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, settings_from
 from console.cli.output import piped, say
 from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from roles.database import reading
 from store.database import Database
@@ -65,7 +64,7 @@ def export(
         wanted = entry_filter(source, study, action, actor, since, until)
         asked = Asked() if wanted == EntryFilter() else Asked(in_words(wanted), wanted)
         made = _export(source, form, asked)
-        for piece in recorded(Ledger(source, "console"), made, user()):
+        for piece in recorded(ledger(source), made, user()):
             file.write(piece)
     if out:
         say(f"{made.count} entries in {out}; SHA-256 {made.sha256}")
