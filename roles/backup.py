@@ -121,6 +121,7 @@ def restore(settings: Settings, folder: Path) -> Backup:
             schema.upgrade(owner_url, said.revision)
             dumping.load(owner_url, folder / said.database, server_folder(own))
             schema.upgrade(owner_url)
+            schema.divide_trail(owner_url)
             _prove(owner_url, said)
         shutil.rmtree(place / "run", ignore_errors=True)
         if settings.data.exists():

@@ -46,6 +46,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
+from store.trail_tables import audit_parts
 
 
 class Verb(StrEnum):
@@ -71,7 +72,8 @@ class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
     None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
-    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024).
+    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
+    that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
     """
 
     rights: tuple[Right, ...]
@@ -79,6 +81,7 @@ class Part:
     appends: bool = True
     traces: bool = False
     compares: bool = False
+    divides: bool = False
 
 
 def generated(table: Table) -> tuple[str, ...]:
@@ -353,7 +356,7 @@ RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offse
 RETAIN = Part(
     (
         _LINK,
-        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries),
+        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
         _read(instances, "sop_uid", "study_id", "object_key", "size"),
@@ -389,6 +392,7 @@ RETAIN = Part(
         _remove(removals),
     ),
     reads_as=None,
+    divides=True,
 )
 
 OPERATES = Part(
@@ -437,7 +441,7 @@ LOOKS = Part(
     traces=True,
 )
 
-AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))
+AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "study_uid")))
 
 # For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
 SERVE = Part(

@@ -79,7 +79,7 @@ class Asking:
     @property
     def ledger(self) -> Ledger:
         """Where what they change or read is recorded."""
-        return self.backend.ledger.along(user=self.principal.name, request=self.id)
+        return self.backend.ledger.on_behalf_of(self.principal.name, self.id)
 
     def may(self, wanted: Permission) -> bool:
         """Whether they may do that as well."""

@@ -6,16 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from audit.trail import Ledger
 from console.cli.app import app
+from consumers.steps.divide_trail import divide_trail
 from models.registry import Registry
 from store.database import Database
-from store.grants import WHOEVER
+from store.grants import WHOEVER, role_of
 from store.retention import may_remove, nothing_removed, sweep
 from tests.support.bench import Bench
+from tests.support.long_trail import PIECES
+from tests.support.servers import Postgres
 from tests.support.working import ARCHIVE, SMALL, FakeChild, route, study_id, worker, write_and_plan
 
 KEY = "0123456789abcdef0123456789abcdef\n"
@@ -77,6 +82,26 @@ def test_a_restored_node_says_of_every_study_what_it_said_before(
     assert (data / "identity.key").read_text() == KEY
     verified = json.loads(run("audit", "verify", "--database", empty_url, "--json"))
     assert verified["intact"]
+
+
+def test_a_trail_in_parts_comes_back_in_its_parts(
+    written: Bench, database_url: str, empty_url: str, beside: Path, postgres: Postgres
+) -> None:
+    with postgres.connect(database_url.rpartition("/")[2]) as owner:
+        owner.execute("INSERT INTO dicom_node.audit_parts VALUES (1, now() - interval '40 days')")
+        retain = Database(database_url, role=role_of("retain"))
+        begun = divide_trail(Ledger(retain, "retain"))
+        retain.close()
+        pieces = owner.execute(PIECES).fetchall()
+    run("backup", beside / "backup", "--data", written.root, "--database", database_url)
+    run("restore", beside / "backup", "--data", beside / "restored", "--database", empty_url)
+    with postgres.connect(empty_url.rpartition("/")[2]) as owner:
+        assert begun
+        assert owner.execute(PIECES).fetchall() == pieces
+        for table in ("audit_entries", "audit_entries_1", f"audit_entries_{begun}"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                owner.execute(f"TRUNCATE dicom_node.{table}".encode())
+    assert json.loads(run("audit", "verify", "--database", empty_url, "--json"))["intact"]
 
 
 def test_the_same_folder_again_copies_what_is_new_and_mends_what_was_damaged_there(

@@ -38,8 +38,9 @@ def test_all_migrations_together_equal_the_tables(empty_url: str) -> None:
             "version_table_schema": SCHEMA,
             "compare_server_default": True,
             "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
-            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another one.
-            "include_object": lambda _object, name, *_: name != "ix_audit_entries_study",
+            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another. A part
+            # of the trail is no table of its own.
+            "include_object": lambda _object, name, *_: not name.startswith(("ix_audit_entries_", "audit_entries_")),
         }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
     engine.dispose()

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console.actions import recovery as deciding
 from console.actions.known_packages import of_node
@@ -15,7 +14,7 @@ from console.cli.counting import counted, counted_of, listed
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, Study, settings_from
 from console.cli.output import complain, print_json, say
 from console.cli.telling import telling
-from console.cli.user import user, why
+from console.cli.user import ledger, user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
@@ -93,7 +92,7 @@ def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, 
             say(f"will {sentence}" if ": " not in sentence else sentence)
     if dry_run:
         return
-    done = deciding.retry(Ledger(source, "console"), settings, found)
+    done = deciding.retry(ledger(source), settings, found)
     if as_json:
         print_json(vars(done))
     else:
@@ -115,9 +114,9 @@ def _say_paused(source: Database, study: StudyId) -> None:
 
 def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
     packages, wanted = installed(settings), studies_in_trouble(source, stuck_alone=stuck_alone)
-    ledger = Ledger(source, "console")
+    own = ledger(source)
     if dry_run:
-        intended = intended_of_many(ledger, wanted, packages, served(settings))
+        intended = intended_of_many(own, wanted, packages, served(settings))
         if as_json:
             print_json({"intended": intended})
             return
@@ -126,7 +125,7 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
         say(f"{counted(len(wanted), 'study', 'studies')}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
+    done = retry_many(own, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
     if as_json:
         print_json(vars(done))
     else:
@@ -153,7 +152,7 @@ def _retry_destination(source: Database, settings: Settings, name: str, dry_run:
             say(f"will send at once what {name} did not get of {many}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_destination(Ledger(source, "console"), name, is_destination, datetime.now(UTC), tell)
+    done = retry_destination(ledger(source), name, is_destination, datetime.now(UTC), tell)
     if as_json:
         print_json(vars(done))
         return
@@ -187,7 +186,7 @@ def accept(
     said = why(reason, "why the study goes on without the result")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = accepting.accept(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
+        done = accepting.accept(ledger(source), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
     else:
@@ -216,7 +215,7 @@ def cancel(
     said = why(reason, "why the study is cancelled")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = deciding.cancel(Ledger(source, "console"), settings, found, said, user())
+        done = deciding.cancel(ledger(source), settings, found, said, user())
     if as_json:
         print_json(vars(done))
     else:
@@ -249,7 +248,7 @@ def reprocess(
     deciding.known_model(settings, model)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        runs = deciding.reprocess(Ledger(source, "console"), settings, found, model, said, user())
+        runs = deciding.reprocess(ledger(source), settings, found, model, said, user())
         with source.transaction() as connection:
             paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
     if as_json:
