@@ -31,6 +31,7 @@ _TRANSFERRED = AuditEvent.TRANSFERRED
 _JOB = "job, model, version, package digest, digest of the input's files, revision, attempt"
 _SUMMARY = "which of the study's impressions, attempt"
 _DELIVERY = "delivery, job, destination, attempt"
+_FROM = "user, address"
 #: What many entries of a minute share.
 _CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
@@ -338,6 +339,52 @@ MEANINGS: Mapping[Action, Meaning] = {
         _ALERT,
         "a person took the descriptions that the database had out of it, some studies at a time",
         "user, how many studies, series and instances",
+    ),
+    Action.LOGGED_IN: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "somebody proved who they are at the people's door",
+        f"{_FROM}, by what (password or the provider's issuer), log-in, kind (browser or program), roles",
+    ),
+    Action.LOGIN_REFUSED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in failed; the name that was typed stands there only where it is a user's",
+        f"{_FROM}, reason",
+    ),
+    Action.LOGGED_OUT: Meaning(AuditEvent.AUTHENTICATION, "somebody logged out", f"{_FROM}, log-in"),
+    Action.LOGIN_ENDED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in was ended because a refresh token came twice",
+        f"{_FROM}, log-in, reason",
+    ),
+    Action.ACCESS_REFUSED: Meaning(
+        _ALERT,
+        "a token, a cookie or a key was shown that proves nobody; of an address a few each minute, the rest counted",
+        f"address, reason, `user` and log-in where they are known, {_COUNT}",
+    ),
+    Action.LOCKED_OUT: Meaning(_ALERT, "too many log-ins failed, and no more are tried for a while", f"{_FROM}, until"),
+    Action.USER_ADDED: Meaning(
+        _ALERT, "a user was made", "user (who did it), name, source, roles, destinations and departments"
+    ),
+    Action.USER_CHANGED: Meaning(
+        _ALERT,
+        "a user's name, roles or bounds changed, or they were disabled or enabled",
+        "user (who did it; of a provider its issuer), name, before, after",
+    ),
+    Action.USER_INVITED: Meaning(
+        _ALERT, "a one-time token was made by which a user sets a password", "user (who did it), name, until"
+    ),
+    Action.PASSWORD_SET: Meaning(
+        _ALERT, "a user set a password by a one-time token, and what log-ins they had ended", f"{_FROM}, how many ended"
+    ),
+    Action.KEY_MADE: Meaning(
+        _ALERT, "a program's key was made", "user (who did it), key, scopes, destinations and departments, until"
+    ),
+    Action.KEY_USED: Meaning(
+        AuditEvent.AUTHENTICATION, "a program's key was used, the first time on a day", "key, address"
+    ),
+    Action.KEY_REVOKED: Meaning(_ALERT, "a program's key was revoked", "user (who did it), key"),
+    Action.SIGNING_KEY_MADE: Meaning(
+        _ALERT, "a key was made that access tokens are signed with; the one before it proves what it signed", "key id"
     ),
     Action.HELD: Meaning(
         _ACCESSED, "a person said that nothing of the study is removed", "user, reason, the hold before and after"

@@ -15,6 +15,7 @@ from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.once_tables import answered_once
+from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
 from store.tables import (
@@ -176,6 +177,30 @@ _REQUESTED = (
     _add(removals),
 )
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
+# Digests of secrets are for whoever compares them, and for nobody who looks.
+_SECRETS = {"users": ("password", "invitation"), "user_sessions": ("secret", "spent", "csrf"), "api_keys": ("digest",)}
+_SHOWN_OF_PEOPLE = tuple(_read_but(table, *_SECRETS[table.name]) for table in (users, user_sessions, api_keys))
+_OF_PEOPLE = (users, user_sessions, api_keys, login_failures)
+# Who keeps users and keys.
+_KEEPS_PEOPLE = (
+    _add(users),
+    _change(users, *(name for name in _all(users) if name not in ("id", "source", "subject", "made_at"))),
+    _change(user_sessions, "ended_at", "ended_for"),
+    _add(api_keys),
+    _change(api_keys, "revoked_at"),
+    _remove(login_failures),
+)
+#: Whoever answers people and programs at the door, and proves who they are.
+LETS_IN = (
+    *_read_all(*_OF_PEOPLE),
+    *_KEEPS_PEOPLE,
+    _add(user_sessions),
+    _change(user_sessions, "secret", "spent", "used_at"),
+    _remove(user_sessions),
+    _change(api_keys, "used_on"),
+    _add(login_failures),
+    _change(login_failures, "failures", "since", "locked_until"),
+)
 
 INDEX = Part(
     (
@@ -398,7 +423,9 @@ RETAIN = Part(
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, answered_once)),
+        *(_read(one) for one in metadata.tables.values() if one not in (audit_entries, answered_once, *_OF_PEOPLE)),
+        *_SHOWN_OF_PEOPLE,
+        *_KEEPS_PEOPLE,
         _add(outbox),
         _remove(inbox),
         _change(dead_letters, "replayed_at"),
@@ -436,7 +463,10 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
-    tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
+    (
+        *(_read(table) for table in metadata.tables.values() if table not in (*_OF_NO_READER, *_OF_PEOPLE)),
+        *_SHOWN_OF_PEOPLE,
+    ),
     appends=False,
     traces=True,
 )
@@ -448,6 +478,7 @@ SERVE = Part(
     (
         *OPERATES.rights,
         *AUDITS.rights,
+        *LETS_IN,
         _read(answered_once),
         _add(answered_once),
         _change(answered_once, "status", "answer"),

@@ -52,6 +52,9 @@ COMMANDS: Mapping[str, Command] = {
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
+    "users": Command("users", "Who may come in at the people's door: users and their roles."),
+    "keys": Command("keys", "Keys of programs that use the API."),
+    "access": Command("users", "The people's door: its first administrator, its signing key."),
     "models": Command("packages", "Model packages."),
     "doctor": Command(
         "doctor",

@@ -73,6 +73,16 @@ DECIDING = {
     "service install",
     "service remove",
     "summary again",
+    "access first-administrator",
+    "access signing-key",
+    "keys make",
+    "keys revoke",
+    "users add",
+    "users bind",
+    "users disable",
+    "users enable",
+    "users reset",
+    "users roles",
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
@@ -113,6 +123,7 @@ LOOKING = {
     "explain": "STUDY",
     "hosts list": "",
     "kafka acls": "",
+    "keys list": "",
     "man": "--to FOLDER/man",
     "models digest": "PACKAGE",
     "models keygen": "FOLDER/ours.pem",
@@ -130,6 +141,7 @@ LOOKING = {
     "summary providers": "",
     "service show": "--config FOLDER/none.toml",
     "status": "",
+    "users list": "",
 }
 
 
