@@ -442,6 +442,8 @@ MEANINGS: Mapping[Action, Meaning] = {
             "user, request, form (findings, impression, facts, metadata, object, picture or text), the result's "
             "UID where it was one"
         ),
+        "somebody read what models found, or a result, by the API",
+        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,
