@@ -12,6 +12,7 @@ class Action(StrEnum):
 
     STARTED = "started"
     STOPPED = "stopped"
+    CLOCK = "clock compared"
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"
@@ -106,9 +107,14 @@ class Action(StrEnum):
     HELD = "study held"
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
+    EXPORT_BEGUN = "study export begun"
+    EXPORTED = "study exported"
     READ = "audit log used"
     TRAIL_EXPORTED = "audit trail exported"
     PART_BEGUN = "part of the trail begun"
+    REQUEST_REFUSED = "request refused"
+    RESULTS_READ = "results read"
+    PATIENT_SEARCHED = "patient looked for"
 
 
 class AuditEvent(StrEnum):

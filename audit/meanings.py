@@ -33,13 +33,22 @@ _SUMMARY = "which of the study's impressions, attempt"
 _DELIVERY = "delivery, job, destination, attempt"
 _FROM = "user, address"
 #: What many entries of a minute share.
+_CLOCK = "`clock`: how far the host's clock may be off, as its kernel says (adjtimex(2)), or why that is unknown"
 _CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
-    Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
+    Action.STARTED: Meaning(_ACTIVITY, "a role begins", f"version, process, {_CLOCK}"),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
-    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.CONFIGURED: Meaning(
+        _ALERT,
+        "a role has read its settings, at its start or on a reload",
+        (
+            "SHA-256 of the settings, passwords left out; `changes`: each setting that differs from those of its last "
+            "start or reload, at its first start from the defaults, with both values, secrets masked"
+        ),
+    ),
     Action.RECEIVED: Meaning(
         _TRANSFERRED,
         "a batch is indexed",
@@ -395,6 +404,16 @@ MEANINGS: Mapping[Action, Meaning] = {
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
         "what, cause (age or disk), how many, bytes",
     ),
+    Action.EXPORT_BEGUN: Meaning(
+        _EXPORT,
+        "a person asked for a study as files; before the first of them is written",
+        "user, deidentified (yes or no), version of the policy, how many objects there are",
+    ),
+    Action.EXPORTED: Meaning(
+        _EXPORT,
+        "a study was written as files",
+        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
@@ -409,6 +428,22 @@ MEANINGS: Mapping[Action, Meaning] = {
         _ACTIVITY,
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
+    ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
+        "and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API",
+        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "user, request, by which of them (never the number), how many were found",
     ),
 }
 

@@ -59,7 +59,7 @@ class Export:
         number = 0
         while True:
             with self._database.transaction() as connection:
-                found = trail.matching(connection, self.asked.wanted, number, self.last, _PAGE)
+                found = trail.matching(connection, self.asked.wanted, number, _PAGE, self.last)
             for row in found:
                 self.count += 1
                 yield Row(row.number, row.entry, row.hash)
@@ -68,9 +68,13 @@ class Export:
             number = found[-1].number
 
 
+def _as_csv(rows: Iterator[Row]) -> Iterator[bytes]:
+    return csv_rows(entry_of(row.number, row.entry) for row in rows)
+
+
 def csv_export(database: Database, asked: Asked) -> Export:
     """For people: every entry so far that is wanted."""
-    return Export(database, "csv", asked, _newest(database), lambda rows: csv_rows(entry_of(row.number, row.entry) for row in rows))
+    return Export(database, "csv", asked, _newest(database), _as_csv)
 
 
 def json_lines_export(database: Database, asked: Asked, sealed: Sealed | None, made: datetime) -> Export:

@@ -11,12 +11,12 @@ import typer
 from config.settings import Settings
 from config.wording import destination
 from console import json_views
+from console.actions.served import certainly_served, served
 from console.cli import destination_view, study_view
 from console.cli.commands import pausing
 from console.cli.counting import counted, counted_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
-from console.cli.served import certainly_served, served
 from console.cli.user import ledger
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting

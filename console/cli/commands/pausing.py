@@ -7,10 +7,10 @@ import typer
 
 from config.settings import Settings
 from console import json_views
-from console.cli.known_packages import of_node
+from console.actions.known_packages import of_node
+from console.actions.served import served
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, settings_from
 from console.cli.output import ago, print_json, say
-from console.cli.served import served
 from console.cli.user import ledger, user, why
 from consumers.steps.pause import pause
 from consumers.steps.resume import resume
