@@ -35,7 +35,11 @@ _DELIVERY = "delivery, job, destination, attempt"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
-    Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
+    Action.STARTED: Meaning(
+        _ACTIVITY,
+        "a role begins",
+        "version, process; `trail_may_be_altered`: by what, where the setting of that name lets it start all the same",
+    ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
     Action.RECEIVED: Meaning(
