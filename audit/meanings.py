@@ -28,10 +28,11 @@ _IMPORT = AuditEvent.IMPORT
 _QUERY = AuditEvent.QUERY
 _TRANSFERRED = AuditEvent.TRANSFERRED
 
-_JOB = "job, model, version, package digest, attempt, engine"
+_JOB = "job, model, version, package digest, digest of the input's files, revision, attempt"
 _SUMMARY = "which of the study's impressions, attempt"
 _DELIVERY = "delivery, job, destination, attempt"
 #: What many entries of a minute share.
+_CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
@@ -58,20 +59,24 @@ MEANINGS: Mapping[Action, Meaning] = {
             "a person let the other bytes be the instance's, those of a correction all at once, other bytes of a "
             "study where that was said"
         ),
-        "both digests of each instance, both studies",
+        f"user, both digests of each instance, both studies, {_CHANGED}",
     ),
     Action.CONFLICT_SET_ASIDE: Meaning(
         _ACCESSED,
         "a person said that they are no correction, and a study that waited goes on without them",
-        "each instance with its digest",
+        f"user, {_CHANGED}, each instance with its digest",
     ),
     Action.PATIENT_KEPT: Meaning(
-        _ACCESSED, "a person kept the other images of a study that named two", "each instance with its digest"
+        _ACCESSED,
+        "a person kept the other images of a study that named two",
+        f"user, {_CHANGED}, each instance with its digest",
     ),
     Action.PATIENT_ACCEPTED: Meaning(
-        _ACCESSED, "a person found two spellings to be one patient's", "the attributes in which they differ"
+        _ACCESSED,
+        "a person found two spellings to be one patient's",
+        f"user, the attributes in which they differ, {_CHANGED}",
     ),
-    Action.KEY_FORGOTTEN: Meaning(_ALERT, "the key was lost; of earlier images it is unknown whom they name"),
+    Action.KEY_FORGOTTEN: Meaning(_ALERT, "the key was lost; of earlier images it is unknown whom they name", "user"),
     Action.CAUGHT_UP: Meaning(
         _ACCESSED, "what an earlier release indexed was read again for the digests by which studies are found"
     ),
@@ -158,6 +163,11 @@ MEANINGS: Mapping[Action, Meaning] = {
         "all of an earlier study that an archive was told to send has come; no model is chosen for it",
         "study UID, revision",
     ),
+    Action.MODEL_ADDED: Meaning(
+        _ALERT,
+        "a release of a model is known to the node for the first time",
+        "model, version, package digest, weights digest",
+    ),
     Action.ROUTED: Meaning(_ACCESSED, "routing has decided", "revision, models, how many deliveries are tried again"),
     Action.STARTED_EARLY: Meaning(
         _ACCESSED,
@@ -176,14 +186,20 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.INFERRED: Meaning(
         _ACCESSED,
         "a model has findings",
-        f"{_JOB}, input digest, mask digest, digests of the maps, earlier study, milliseconds of each step",
+        (
+            f"{_JOB}; weights digest, thresholds, engine, input digest, digests of the mask and of each map, earlier "
+            "study, milliseconds of each step"
+        ),
     ),
-    Action.JOB_NOT_SUITABLE: Meaning(
-        _ACCESSED, "a model will not read such images", f"{_JOB}, input digest, why they are not suitable"
-    ),
+    Action.JOB_NOT_SUITABLE: Meaning(_ACCESSED, "a model will not read such images", f"{_JOB}, reason"),
     Action.JOB_FAILED: Meaning(_ACCESSED, "an inference failed for good", f"{_JOB}, reason, state"),
     Action.WRITTEN: Meaning(
-        _ACCESSED, "the result objects exist", "job, model, version; kind, SOP instance UID and SHA-256 of each"
+        _ACCESSED,
+        "the result objects exist",
+        "job, model, version, package digest; kind, SOP instance UID and SHA-256 of each",
+    ),
+    Action.NOT_WRITTEN: Meaning(
+        _ACCESSED, "no result objects are written of what was found", "job, or which of the study's impressions; reason"
     ),
     Action.DELIVERY_PLANNED: Meaning(
         _ACCESSED, "it is decided what goes to a destination", "destination, what was chosen of each kind and why"
@@ -232,7 +248,7 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.WITHDRAWN: Meaning(
         _ACCESSED,
         "results were taken back as wrong",
-        "job, reason in the words of who did, destinations that have some of them, user",
+        f"user, job, reason in their words, destinations that have some of them, UID of each object, {_CHANGED}",
     ),
     Action.NOTE_WRITTEN: Meaning(
         _ACCESSED,
@@ -285,39 +301,52 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.SUMMARY_FAILED: Meaning(_ACCESSED, "an impression failed for good", f"{_SUMMARY}, reason"),
     Action.DEAD_LETTER: Meaning(_ALERT, "an event could not be handled, and is a dead letter", "reader, event, error"),
-    Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "letter, reader, event"),
+    Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "user, letter, reader, event"),
     Action.RETRIED: Meaning(
-        _ACCESSED, "a person had what failed of a study tried again", "how many events, jobs and deliveries"
+        _ACCESSED,
+        "a person had what failed of a study tried again",
+        f"user, how many events, jobs and deliveries, {_CHANGED}",
     ),
     Action.CANCELLED: Meaning(
         _ACCESSED,
         "a person ended what was not yet done of a study",
-        "user, reason, revision, how many runs and deliveries",
+        f"user, reason, revision, how many runs and deliveries, {_CHANGED}",
     ),
     Action.REPROCESSED: Meaning(
         _ACCESSED,
         "a person wants another result of the same images, which supersedes the earlier",
-        "user, reason, model, how many earlier runs",
+        f"user, reason, model, how many earlier runs, {_CHANGED}",
     ),
-    Action.PAUSED: Meaning(_ALERT, "a person held back a destination or a model", "user, kind, name, reason"),
+    Action.PAUSED: Meaning(
+        _ALERT, "a person held back a destination or a model", "user, kind, name, reason, before and after"
+    ),
     Action.RESUMED: Meaning(
-        _ALERT, "a person let a destination or a model go on", "user, kind, name, since when it was held back"
+        _ALERT,
+        "a person let a destination or a model go on",
+        "user, kind, name, before (by whom, why, since when) and after",
     ),
     Action.HOST_FORGOTTEN: Meaning(
         _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
     ),
+    Action.DESTINATION_FORGOTTEN: Meaning(
+        _ALERT,
+        "a person said that a destination is none any more",
+        "user, destination, how many deliveries and notes are cancelled",
+    ),
     Action.ACCEPTED: Meaning(
         _ACCESSED,
         "a person let a study go on without what a model failed on",
-        "user, reason, models, revision",
+        f"user, reason, models, revision, {_CHANGED}",
     ),
     Action.DESCRIPTIONS_CLEARED: Meaning(
         _ALERT,
         "a person took the descriptions that the database had out of it, some studies at a time",
         "user, how many studies, series and instances",
     ),
-    Action.HELD: Meaning(_ACCESSED, "a person said that nothing of the study is removed", "user, reason"),
-    Action.HOLD_RELEASED: Meaning(_ACCESSED, "a person ended a hold", "user"),
+    Action.HELD: Meaning(
+        _ACCESSED, "a person said that nothing of the study is removed", "user, reason, the hold before and after"
+    ),
+    Action.HOLD_RELEASED: Meaning(_ACCESSED, "a person ended a hold", "user, the hold before and after"),
     Action.REMOVED: Meaning(
         _DELETED,
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
@@ -328,12 +357,45 @@ MEANINGS: Mapping[Action, Meaning] = {
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.TRAIL_EXPORTED: Meaning(
+        _EXPORT,
+        "entries of the trail were written out; that somebody set about it is an entry before that",
+        "user, format, what was asked for, first and last number, how many entries, SHA-256 of all bytes",
+    ),
     Action.PART_BEGUN: Meaning(
         _ACTIVITY,
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
     ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
+        "and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API",
+        "user, request, form (findings, list, metadata, object, picture or text), the result's UID where it was one",
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "user, request, by which of them (never the number), how many were found",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.
-FORMER: Mapping[str, Action] = {}
+FORMER: Mapping[str, Action] = {
+    "event set aside": Action.DEAD_LETTER,
+    "early inference wanted": Action.EARLY_WANTED,
+    "earlier studies waited for": Action.PRIORS_ANSWERED,
+}
+
+
+def named_today(name: str) -> Action | None:
+    """The action of an entry that any release wrote; None for what no release calls so."""
+    try:
+        return FORMER.get(name) or Action(name)
+    except ValueError:
+        return None

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
+from config import console_faults
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
@@ -29,6 +30,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _literature(settings)
     yield from _ports(settings)
     yield from contradictory(settings)
+    yield from console_faults.contradictory(settings)
     yield from _names(settings)
     yield from _delays(settings)
     yield from _spool(settings)

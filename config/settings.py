@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -459,6 +460,7 @@ class Settings(BaseModel):
     )
     listener: Listener = _defaults()
     web: Web = _defaults()
+    console: Console = _defaults()
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()

@@ -39,13 +39,18 @@ def studies(
     `aside` is how many instances are in quarantine, and how many corrections wait; `index_trouble` why nothing that
     comes in is indexed at present, "" where it is; `paused` what a person holds back.
     """
-    listed: list[Json] = [
-        {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
-        for one, place in zip(found, places, strict=True)
-    ]
+    listed: list[Json] = [*study_entries(found, places)]
     quarantined, corrections = aside
     counts: JsonObject = {"more": more, "quarantined": quarantined, "corrections": corrections}
     return {"studies": listed, **counts, "index_trouble": index_trouble, "paused": plain(paused)}
+
+
+def study_entries(found: Sequence[StudySummary], places: Sequence[Progress]) -> list[JsonObject]:
+    """Each study of a list: its own fields, what it waits for, and its place."""
+    return [
+        {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
+        for one, place in zip(found, places, strict=True)
+    ]
 
 
 def path(study: StudyPath, place: Progress, index_trouble: str) -> JsonObject:

@@ -47,6 +47,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "deliver": {RESULTS: Need.READS},
     "relay": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
+    "serve": {IMAGES: Need.READS, RESULTS: Need.READS},
 }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 
 from config import logs
 from config.places import needed_places
@@ -301,8 +302,15 @@ def role_processes(settings: Settings) -> list[str]:
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
-    ends = [*summarise, "write", "deliver", "retain"]
+    serve = ["serve"] if is_served(settings) else []
+    ends = [*summarise, "write", "deliver", "retain", *serve]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether `up` runs the API: as a setting says, by default where what it needs is installed."""
+    wanted = settings.console.enabled
+    return find_spec("fastapi") is not None if wanted is None else wanted
 
 
 def _others(settings: Settings) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.once_tables import answered_once
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
 from store.tables import (
@@ -174,7 +175,7 @@ _REQUESTED = (
     _change(requested_procedures, "source", "codes", "description", "reason", "object_key"),
     _add(removals),
 )
-_OF_NO_READER = (audit_entries, outbox, inbox, offsets)
+_OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
 
 INDEX = Part(
     (
@@ -397,7 +398,7 @@ RETAIN = Part(
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table is not audit_entries),
+        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, answered_once)),
         _add(outbox),
         _remove(inbox),
         _change(dead_letters, "replayed_at"),
@@ -442,6 +443,20 @@ LOOKS = Part(
 
 AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "study_uid")))
 
+# For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
+SERVE = Part(
+    (
+        *OPERATES.rights,
+        *AUDITS.rights,
+        _read(answered_once),
+        _add(answered_once),
+        _change(answered_once, "status", "answer"),
+        _remove(answered_once),
+    ),
+    reads_as=None,
+    traces=True,
+)
+
 #: By the name of the process, or of the kind of command. `listen` has no database.
 PARTS: Mapping[str, Part] = {
     "index": INDEX,
@@ -452,6 +467,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "serve": SERVE,
     OPERATOR: OPERATES,
     READER: LOOKS,
     AUDITOR: AUDITS,

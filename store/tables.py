@@ -25,6 +25,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     arrival_tables,
     columns,
     commitment_tables,
+    once_tables,
     prior_tables,
     procedure_tables,
     trail_tables,
@@ -58,6 +59,7 @@ studies = Table(
     Column("lacks", Text, nullable=False, server_default=""),  # what was missing of it then, as far as that was known
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
+    Index(None, "first_received", "id"),  # in which order they are paged
     Index(None, "named", postgresql_using="gin"),
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ARRAY, Connection, Row, Text, TextClause, bindparam, func, select, text
+from sqlalchemy import ARRAY, Connection, FromClause, Row, Text, TextClause, bindparam, func, select, text
 
 from domain.ids import StudyId
 from store.tables import audit_entries
@@ -74,11 +74,21 @@ def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[Trai
     """
     conditions = list(_conditions(connection, wanted))
     if wanted.study or wanted.until:
-        found = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
+        found: FromClause = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
     else:
         found = select(audit_entries).where(*conditions).subquery("found")
     its_own = select(found).order_by(found.c.number.desc()).limit(count)
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
+
+
+def matching(
+    connection: Connection, wanted: EntryFilter, number: int, limit: int, last: int | None = None
+) -> list[TrailRow]:
+    """At most `limit` of these rows behind `number`, in order, and none behind `last`."""
+    behind = select(audit_entries).where(audit_entries.c.number > number, *_conditions(connection, wanted))
+    if last is not None:
+        behind = behind.where(audit_entries.c.number <= last)
+    return [_row(row) for row in connection.execute(behind.order_by(audit_entries.c.number).limit(limit))]
 
 
 def size(connection: Connection, wanted: EntryFilter) -> int:

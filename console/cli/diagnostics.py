@@ -13,13 +13,13 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
+from console.actions.known_packages import faults
+from console.actions.served import former_aet
 from console.cli.certificate_looks import certificates, dicom_tls
 from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
-from console.cli.known_packages import faults
 from console.cli.looks import Look, Mark
 from console.cli.output import size
-from console.cli.served import former_aet
 from console.cli.service_files import DATA
 from console.cli.service_units import installed
 from console.cli.source_looks import sources

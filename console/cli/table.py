@@ -92,5 +92,6 @@ COMMANDS: Mapping[str, Command] = {
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
     "retain": _role("Remove what is old, or what the disk has no room for."),
+    "serve": _role("Serve the REST API to people and programs."),
     "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
 }

@@ -94,6 +94,7 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit report": "--study STUDY",
     "audit show": "",
     "audit verify": "",
     "callers": "",

@@ -59,7 +59,7 @@ def test_a_consumers_place_is_that_of_its_own_group() -> None:
         groups = {name for name, group in GROUPS.items() if group.role == process}
         own = groups or ({process} if process in ("index", "relay") else set())
         assert part.reads_as is None or set(part.reads_as) == own
-        assert part.reads_as is not None or process in (OPERATOR, "retain")
+        assert part.reads_as is not None or process in (OPERATOR, "retain", "serve")
 
 
 def test_the_rights_are_those_of_the_table_and_no_others(postgres: Postgres, house: str) -> None:

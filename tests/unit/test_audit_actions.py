@@ -8,7 +8,7 @@ from audit.meanings import FORMER, MEANINGS
 from tests.support.counterparts import ROOT
 
 #: Rooms that run on a node.
-_ROOMS = ("console", "consumers", "roles")
+_ROOMS = ("audit/export", "console", "consumers", "roles")
 
 
 def test_every_action_has_a_meaning() -> None:

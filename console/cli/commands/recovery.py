@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
+from console.actions.known_packages import of_node
+from console.actions.served import served
 from console.cli.counting import counted, counted_of, listed
-from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, Study, settings_from
 from console.cli.output import complain, print_json, say
-from console.cli.served import served
 from console.cli.telling import telling
-from console.cli.user import user, why
+from console.cli.user import ledger, user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
 from consumers.steps.cancel import cancel as cancelling
@@ -94,7 +93,7 @@ def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, 
             say(f"will {sentence}" if ": " not in sentence else sentence)
     if dry_run:
         return
-    done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
+    done = retrying.retry(ledger(source), found, packages, datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
     else:
@@ -116,9 +115,9 @@ def _say_paused(source: Database, study: StudyId) -> None:
 
 def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
     packages, wanted = installed(settings), studies_in_trouble(source, stuck_alone=stuck_alone)
-    ledger = Ledger(source, "console")
+    own = ledger(source)
     if dry_run:
-        intended = intended_of_many(ledger, wanted, packages, served(settings))
+        intended = intended_of_many(own, wanted, packages, served(settings))
         if as_json:
             print_json({"intended": intended})
             return
@@ -127,7 +126,7 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
         say(f"{counted(len(wanted), 'study', 'studies')}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
+    done = retry_many(own, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
     if as_json:
         print_json(vars(done))
     else:
@@ -154,7 +153,7 @@ def _retry_destination(source: Database, settings: Settings, name: str, dry_run:
             say(f"will send at once what {name} did not get of {many}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_destination(Ledger(source, "console"), name, is_destination, datetime.now(UTC), tell)
+    done = retry_destination(ledger(source), name, is_destination, datetime.now(UTC), tell)
     if as_json:
         print_json(vars(done))
         return
@@ -188,7 +187,7 @@ def accept(
     said = why(reason, "why the study goes on without the result")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = accepting.accept(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
+        done = accepting.accept(ledger(source), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
     else:
@@ -217,7 +216,7 @@ def cancel(
     said = why(reason, "why the study is cancelled")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = cancelling(Ledger(source, "console"), found, said, user(), datetime.now(UTC), served(settings))
+        done = cancelling(ledger(source), found, said, user(), datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
     else:
@@ -252,7 +251,7 @@ def reprocess(
         raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        runs = reprocessing(Ledger(source, "console"), found, model, said, user(), datetime.now(UTC))
+        runs = reprocessing(ledger(source), found, model, said, user(), datetime.now(UTC))
         with source.transaction() as connection:
             paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
     if as_json:
