@@ -39,6 +39,12 @@ _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
     Action.STARTED: Meaning(_ACTIVITY, "a role begins", f"version, process, {_CLOCK}"),
+    ),
+    Action.STARTED: Meaning(
+        _ACTIVITY,
+        "a role begins",
+        "version, process; `trail_may_be_altered`: by what, where the setting of that name lets it start all the same",
+    ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
     Action.CONFIGURED: Meaning(

@@ -196,6 +196,11 @@ class Database(Section):
         description="system user that the embedded one runs as where the node is run by root; "
         "by default who owns DATA/database or DATA, else nobody",
     )
+    trail_may_be_altered: Flag = Field(
+        False,
+        description="start although the node's login could alter the audit trail, or its triggers are not as they are "
+        "to be; dicom-node database check says what it is, and each start records it",
+    )
 
 
 class Identity(Section):

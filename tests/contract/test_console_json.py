@@ -112,6 +112,7 @@ LOOKING = {
     "config check": "",
     "config show": "",
     "conflicts list": "",
+    "database check": "",
     "database grant": "",
     "database upgrade": "",
     "dead-letters list": "",

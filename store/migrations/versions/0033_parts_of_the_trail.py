@@ -45,6 +45,20 @@ CREATE INDEX ix_audit_entries_user ON dicom_node.audit_entries
     ((((entry::jsonb) -> 'details' ->> 'user')) COLLATE "C") WHERE strpos(entry, '"user":"') > 0
 """
 
+# What else is never changed: in every session too.
+_GUARDED = """
+DO $$ DECLARE one regclass; BEGIN
+    FOREACH one IN ARRAY ARRAY[
+        to_regclass('dicom_node.audit_parts'), to_regclass('dicom_node.audit_tiles'),
+        to_regclass('dicom_node.audit_checkpoints'), to_regclass('dicom_node.audit_cosignatures')
+    ] LOOP
+        IF one IS NOT NULL THEN
+            PERFORM dicom_node.guard_trail_part(one);
+        END IF;
+    END LOOP;
+END $$
+"""
+
 # The owner's, so that whoever may call it can do this and nothing else: end the part that is open, at the end of the
 # trail, once the month has turned by the database's clock, and open the next. The order of the log (store.unit_of_work)
 # is held, so that nobody appends meanwhile; who waits for a reader for longer than 2 s gives up and comes again.
@@ -190,7 +204,7 @@ def upgrade() -> None:
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dicom_node.audit_parts "
         "FOR EACH ROW EXECUTE FUNCTION dicom_node.refuse_change()"
     )
-    op.execute("SELECT dicom_node.guard_trail_part('dicom_node.audit_parts'::regclass)")
+    op.execute(_GUARDED)
     for function in (_DIVIDE, _OPEN, _END, _APPEND):
         op.execute(function)
     for signature in ("guard_trail_part(regclass)", "divide_trail(bigint, bigint)", "open_trail_part()", "trail_end()"):
