@@ -1,8 +1,8 @@
 """What each process may do in the database, and no more: the one place, for grants, Compose, documents and tests.
 
-Nobody but the owner is in the table with anything on the trail but its last link, and to append by the owner's function
-(migration 0016). No number that the database gives is anybody's to give or to change, and no sequence anybody's to set.
-A change here comes with a migration, be it an empty one, for then `upgrade` grants it.
+Nobody but the owner is in the table with more on the trail than to read it, most with its last link alone, and to
+append by the owner's function (migration 0016). No number that the database gives is anybody's to give or to change,
+and no sequence anybody's to set. A change here comes with a migration, be it an empty one: `upgrade` then grants it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
+from store.checkpoint_tables import audit_checkpoints, audit_cosignatures, audit_publications, audit_tiles
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.once_tables import answered_once
@@ -428,6 +429,15 @@ RETAIN = Part(
     divides=True,
 )
 
+# It reads the whole trail, and adds to what is proven by it.
+SEAL = Part(
+    (
+        *_read_all(audit_entries, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
+        _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
+    )
+)
+
 OPERATES = Part(
     (
         _LINK,
@@ -480,7 +490,12 @@ LOOKS = Part(
     traces=True,
 )
 
-AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "study_uid")))
+AUDITS = Part(
+    (
+        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        _read(studies, "id", "study_uid"),
+    )
+)
 
 # For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
 SERVE = Part(
@@ -508,6 +523,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "seal": SEAL,
     "serve": SERVE,
     OPERATOR: OPERATES,
     READER: LOOKS,
