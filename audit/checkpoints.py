@@ -90,8 +90,9 @@ class Sealer:
         self, connection: Connection, state: _State, last: CheckpointRow | None, keys: list[KnownKey]
     ) -> CheckpointRow:
         at, size, root = self._clock.now(), state.growth.size, state.growth.frontier.root()
-        made = Checkpoint(keys[-1].verifier.name, size, root, state.head, at)
-        note = made.signed(*self._signers(last, keys, size))
+        signers = self._signers(last, keys, size)
+        successor = signers[-1].verifier if len(signers) > 1 else None
+        note = Checkpoint(keys[-1].verifier.name, size, root, state.head, at, successor).signed(*signers)
         return checkpoints.add(connection, size, root, str(note), at)
 
     def _signing(self, last: CheckpointRow | None) -> list[KnownKey]:
@@ -160,14 +161,18 @@ class Sealer:
 
 def tree_of(connection: Connection) -> TiledTree:
     """The nodes of the trail's tree, by its tiles and, behind them, its entries."""
+    return TiledTree(
+        lambda level, number: checkpoints.tile(connection, level, number),
+        lambda first, count: leaves_of(connection, first, count),
+    )
 
-    def leaves(first: int, count: int) -> list[bytes]:
-        rows = trail.after(connection, first, count)
-        if [row.number for row in rows] != list(range(first + 1, first + count + 1)):
-            raise IntegrityError(f"of entries {first + 1} to {first + count} some are missing")
-        return [leaf_hash(row.entry) for row in rows]
 
-    return TiledTree(lambda level, number: checkpoints.tile(connection, level, number), leaves)
+def leaves_of(connection: Connection, first: int, count: int) -> list[bytes]:
+    """The hashes of as many leaves from index `first` on; raises IntegrityError where an entry is missing."""
+    rows = trail.after(connection, first, count)
+    if [row.number for row in rows] != list(range(first + 1, first + count + 1)):
+        raise IntegrityError(f"of entries {first + 1} to {first + count} some are missing")
+    return [leaf_hash(row.entry) for row in rows]
 
 
 def _has_signed(key: KnownKey, last: CheckpointRow | None) -> bool:

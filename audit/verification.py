@@ -10,6 +10,7 @@ from datetime import datetime
 from audit.actions import Action
 from audit.chain import GENESIS, Row, Verdict
 from audit.chain import verify as follow
+from audit.clocks import Backwards
 from audit.notes import Checkpoint, Note, NoteError, VerifierKey
 from audit.tiles import HEIGHT, WIDTH, Growth, Tile
 from audit.tree import HASH_SIZE, leaf_hash
@@ -81,8 +82,8 @@ class Evidence:
 
     `kept` are the database's own checkpoints in the order of their making; `sealed` entries have their tiles. `others`
     are what outside places have, each in its own order. `keys` are trusted; where there is none, the first that the
-    trail itself names is, which is said. A key that takes over is trusted where an entry names it and a checkpoint that
-    covers that entry is signed by a trusted one and by it.
+    trail itself names is, which is said. A key that takes over is trusted where a checkpoint names it in what a trusted
+    one and it have signed: an entry that names it, and a signature beside that of a trusted key, anybody can add.
     """
 
     tiles: Tiles = lambda _level: iter(())
@@ -115,7 +116,6 @@ class _Trust:
 
     def __init__(self, keys: Sequence[VerifierKey], verdict: TrailVerdict) -> None:
         self._trusted = list(keys)
-        self._named: list[VerifierKey] = []
         self._verdict = verdict
         self._unbound = not keys
 
@@ -123,7 +123,6 @@ class _Trust:
         """Take notice of a key that an entry names."""
         if _OF_KEYS not in entry or (key := _key_of(entry)) is None:
             return
-        self._named.append(key)
         if self._unbound:
             self._unbound = False
             self._trusted = [key]
@@ -132,8 +131,9 @@ class _Trust:
     def signers(self, note: Note) -> list[VerifierKey]:
         """Who of the trusted signed; raises NoteError where a signature is forged."""
         found = list(note.signed_by(self._trusted))
-        if found:
-            self._trusted += [key for key in note.signed_by(self._named) if key not in self._trusted]
+        successor = Checkpoint.parse(note.text).successor
+        if found and successor and note.signed_by([successor]) and successor not in self._trusted:
+            self._trusted.append(successor)
         return found
 
 
@@ -181,6 +181,7 @@ class _Watch:
         self._head = GENESIS
         self._tiles = _Tiles(evidence, verdict)
         self._trust = _Trust(evidence.keys, verdict)
+        self._clock = Backwards()
         self._ended = False  # whether the chain was followed to the last entry
         self._agreed = 0  # entries that the last claim which agrees covers
         self._kept = _in_order(evidence.kept, verdict)
@@ -195,6 +196,7 @@ class _Watch:
         for row in rows:
             yield row
             self._trust.read(row.entry)
+            self._clock.see(row.number, row.entry)
             self._head = row.hash
             for tile in self._growth.append(leaf_hash(row.entry)):
                 self._tiles.hold(tile)
@@ -205,6 +207,8 @@ class _Watch:
         """What lies beyond the last entry, or beyond the place where the chain breaks."""
         verdict, size = self._verdict, self._growth.size
         verdict.root = self._growth.frontier.root()
+        if self._clock.count:
+            verdict.warnings.append(str(self._clock))
         for first, source in zip(self._waiting, self._due, strict=True):
             for said in (*([first] if first else []), *source):
                 if self._ended:

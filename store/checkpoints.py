@@ -67,6 +67,12 @@ def last(connection: Connection, limit: int) -> list[CheckpointRow]:
     return [_checkpoint(row) for row in reversed(found.all())]
 
 
+def reaching(connection: Connection, size: int, limit: int) -> list[CheckpointRow]:
+    """The first `limit` checkpoints that cover at least `size` entries."""
+    found = select(audit_checkpoints).where(audit_checkpoints.c.size >= size)
+    return [_checkpoint(row) for row in connection.execute(found.order_by(audit_checkpoints.c.size).limit(limit))]
+
+
 def count(connection: Connection) -> int:
     """How many checkpoints there are."""
     return connection.scalar(select(func.count()).select_from(audit_checkpoints)) or 0

@@ -1,0 +1,88 @@
+"""Tampering, attack by attack (tests/probes/audit), on a real database by its superuser: what `audit verify` says.
+
+What the verifier of one file says of exports after the same attacks: tests/unit/test_audit_probes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from audit.outside import line_of
+from console.cli.app import app
+from tests.support.attacks import KEYS, Kept, Probe, probes, published, untouched
+from tests.support.servers import Postgres
+
+TABLES = ("audit_entries", "audit_tiles", "audit_checkpoints", "audit_cosignatures")
+_INDEXES = """SELECT indexrelid::regclass::text FROM pg_index
+    WHERE indrelid = 'dicom_node.audit_entries'::regclass AND NOT indisprimary"""
+
+
+class Attacked:
+    """A database in which a superuser has put whatever they like in the place of the trail."""
+
+    def __init__(self, postgres: Postgres, folder: Path) -> None:
+        self._name = postgres.fresh_schema()
+        self._postgres = postgres
+        self._url = postgres.url(dbname=self._name)
+        self._without_indexes()
+        self._outside = folder / "published"
+        self._outside.write_text("".join(f"{line_of(str(note))}\n" for note in published()))
+
+    def _without_indexes(self) -> None:
+        """They take no text but JSON, and are gone when a superuser wants another in there."""
+        with self._postgres.connect(self._name) as connection:
+            found = connection.execute(_INDEXES).fetchall()
+            for (name,) in found:
+                connection.execute(f"DROP INDEX {name}")
+
+    def put(self, kept: Kept) -> None:
+        with self._postgres.connect(self._name) as connection:
+            connection.execute("SET session_replication_role = replica")  # what only a superuser can: no trigger fires
+            connection.execute("TRUNCATE " + ", ".join(f"dicom_node.{table}" for table in TABLES))
+            self._fill(connection, kept)
+
+    @staticmethod
+    def _fill(connection: psycopg.Connection[Any], kept: Kept) -> None:
+        cursor = connection.cursor()
+        entries = [(row.number, row.entry, row.hash) for row in kept.rows]
+        tiles = [(level, number, hashes) for (level, number), hashes in kept.tiles.items()]
+        notes = [(one.number, one.size, one.root, one.note, one.at) for one in kept.checkpoints]
+        cursor.executemany("INSERT INTO dicom_node.audit_entries VALUES (%s, %s, %s)", entries)
+        cursor.executemany("INSERT INTO dicom_node.audit_tiles VALUES (%s, %s, %s)", tiles)
+        cursor.executemany(
+            "INSERT INTO dicom_node.audit_checkpoints OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s)", notes
+        )
+
+    def verify(self) -> Result:
+        """As an officer does who has the key and a published file."""
+        key = str(KEYS["stolen"].verifier)
+        words = ["audit", "verify", "--database", self._url, "--key", key, "--witness", str(self._outside)]
+        return CliRunner().invoke(app, words)
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """One for all attacks: each puts everything anew."""
+    yield Attacked(postgres, tmp_path_factory.mktemp("outside"))
+
+
+def test_an_untouched_trail_is_intact(database: Attacked) -> None:
+    database.put(untouched())
+    said = database.verify()
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert said.stdout.startswith("intact: 300 entries")
+
+
+@pytest.mark.parametrize("probe", [one for one in probes() if one.live], ids=lambda probe: probe.name)
+def test_each_attack_is_found_and_its_entry_or_checkpoint_named(probe: Probe, database: Attacked) -> None:
+    assert probe.live
+    database.put(probe.attacked())
+    said = database.verify()
+    told = said.stdout + said.stderr
+    lines = [line for line in told.splitlines() if probe.live["names"] in line and probe.live["says"] in line]
+    assert lines, told
+    assert said.exit_code == probe.live.get("code", 1)
