@@ -3,6 +3,7 @@
 What the verifier of one file says of exports after the same attacks: tests/unit/test_audit_probes.
 """
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from audit.actions import Action
 from audit.outside import line_of
+from audit.trail import Ledger
 from console.cli.app import app
+from store.database import APPLICATION_ROLE, Database
+from store.grants import AUDITOR, role_of
 from tests.support.attacks import KEYS, Kept, Probe, probes, published, untouched
 from tests.support.servers import Postgres
 
@@ -64,10 +69,52 @@ class Attacked:
         return CliRunner().invoke(app, words)
 
 
+_COLUMN = {"audit_entries": "entry", "audit_tiles": "hashes", "audit_checkpoints": "note"}
+
+
+@pytest.fixture(scope="module")
+def guarded(postgres: Postgres) -> tuple[Postgres, str]:
+    """A database as the node makes it, with an entry, a tile and a checkpoint."""
+    name = postgres.fresh_schema()
+    database = Database(postgres.url(dbname=name))
+    Ledger(database, "test").record(Action.STARTED)
+    database.close()
+    with postgres.connect(name) as connection:
+        connection.execute("INSERT INTO dicom_node.audit_tiles VALUES (0, 0, '')")
+        connection.execute("INSERT INTO dicom_node.audit_checkpoints VALUES (DEFAULT, 1, '', '', now())")
+    return postgres, name
+
+
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """One for all attacks: each puts everything anew."""
     yield Attacked(postgres, tmp_path_factory.mktemp("outside"))
+
+
+@pytest.mark.parametrize("user", ["postgres", APPLICATION_ROLE, role_of("seal"), role_of(AUDITOR)])
+@pytest.mark.parametrize("table", ["audit_entries", "audit_tiles", "audit_checkpoints"])
+@pytest.mark.parametrize("statement", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
+def test_in_psql_neither_the_nodes_roles_nor_the_superuser_change_what_is_kept(
+    user: str, table: str, statement: str, guarded: tuple[Postgres, str]
+) -> None:
+    postgres, name = guarded
+    said = statement.format(f"dicom_node.{table}", _COLUMN[table])
+    where = ("-h", "127.0.0.1", "-p", str(postgres.port), "-U", "postgres")
+    words = [
+        postgres.programs / "psql",
+        "-X",
+        *where,
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        f"SET ROLE {user}",
+        "-c",
+        said,
+        name,
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert ("append-only" if user == "postgres" else "permission denied") in done.stderr
 
 
 def test_an_untouched_trail_is_intact(database: Attacked) -> None:

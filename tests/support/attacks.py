@@ -6,6 +6,7 @@ was published outside stays as it was.
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -342,10 +343,8 @@ def _nodes(kept: Kept) -> Callable[[int, int], bytes]:
     return MemoryTree(leaves).node
 
 
-def _footed(lines: list[bytes]) -> list[bytes]:
+def footed(lines: list[bytes]) -> list[bytes]:
     """With the last line that fits the others."""
-    import hashlib  # noqa: PLC0415
-
     end = {"end": True, "count": len(lines) - 2, "sha256": hashlib.sha256(b"".join(lines[:-1])).hexdigest()}
     return [*lines[:-1], _line(end)]
 
@@ -398,5 +397,5 @@ _EXPORT_DO: Mapping[str, Callable[[list[bytes], Step], list[bytes]]] = {
     "take": _take,
     "head": _head,
     "repeat": _repeat,
-    "foot": lambda lines, _step: _footed(lines),
+    "foot": lambda lines, _step: footed(lines),
 }
