@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from audit.actions import Action
 from audit.canonical import canonical
 from audit.chain import GENESIS, Row, link
 from audit.export.json_lines import Extent, JsonLines, Sealed
-from audit.notes import Checkpoint, Note, NoteError, Signature, Signer, VerifierKey
+from audit.notes import Checkpoint, Note, NoteError, Signature, VerifierKey
 from audit.tiles import Growth
 from audit.tree import MemoryTree, leaf_hash
 from tests.support.exports import BEGAN, ORIGIN, chained, entry, signer
