@@ -34,6 +34,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
     "audit.receivers": frozenset({"forward"}),
+    "audit": frozenset({"seal"}),
     "language_models": frozenset({"summarise"}),
     "summary": frozenset({"summarise"}),
     # Who asks for impressions; `up` begins or ends the role that writes them.

@@ -197,6 +197,11 @@ class Database(Section):
         description="system user that the embedded one runs as where the node is run by root; "
         "by default who owns DATA/database or DATA, else nobody",
     )
+    trail_may_be_altered: Flag = Field(
+        False,
+        description="start although the node's login could alter the audit trail, or its triggers are not as they are "
+        "to be; dicom-node database check says what it is, and each start records it",
+    )
 
 
 class Identity(Section):
@@ -465,6 +470,7 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    audit: Audit = _defaults()
     summary: Summary = _defaults()
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"
@@ -483,7 +489,6 @@ class Settings(BaseModel):
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )
     delivery: Delivery = _defaults()
-    audit: Audit = _defaults()
     http: Http = _defaults()
     logging: Logging = _defaults()
 

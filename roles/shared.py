@@ -13,7 +13,18 @@ from roles.table import module
 
 # Least to import first: each role begins while the next one's libraries are read.
 _LEAST_FIRST = (
-    *("follow", "work", "assemble", "relay", "forward", "index", "retain", "summarise", "deliver", "write", "serve"),
+    "follow",
+    "work",
+    "assemble",
+    "relay",
+    "seal",
+    "forward",
+    "index",
+    "retain",
+    "summarise",
+    "deliver",
+    "write",
+    "serve",
 )
 # What sets the number of threads that NumPy's BLAS starts when it is imported; a process of one alone may be copied.
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"

@@ -26,6 +26,7 @@ _WHERE: Mapping[str, str] = {
     "relay": "roles.relay",
     "retain": "roles.retain",
     "forward": "roles.forward",
+    "seal": "roles.seal",
     "serve": "console.serve",
 }
 

@@ -55,7 +55,7 @@ _TYPES: Mapping[Action, tuple[Code, ...]] = {
     Action.LOGGED_OUT: (codes.LOGOUT,),
     Action.LOGIN_ENDED: (codes.LOGOUT,),
     Action.MODEL_ADDED: (codes.SOFTWARE_CONFIGURATION,),
-    Action.SIGNING_KEY_MADE: (codes.SECURITY_CONFIGURATION,),
+    **dict.fromkeys((Action.SIGNING_KEY_MADE, Action.TRAIL_KEY), (codes.SECURITY_CONFIGURATION,)),
     **dict.fromkeys(
         (Action.USER_ADDED, Action.USER_CHANGED, Action.USER_INVITED, Action.PASSWORD_SET, Action.LOCKED_OUT),
         (codes.USER_ATTRIBUTES,),
@@ -66,10 +66,13 @@ _MINOR = (
     *(Action.CONFLICT, Action.QUARANTINED, Action.REFUSED, Action.INSTANCE_REFUSED, Action.ASSOCIATION_ENDED),
     *(Action.JOB_LOST, Action.JOB_RETRIED, Action.SUMMARY_LOST, Action.SUMMARY_RETRIED),
     *(Action.DELIVERY_LOST, Action.DELIVERY_FAILED, Action.DELIVERY_NOT_COMMITTED),
-    *(Action.RECEIVER_AWAY, Action.MESSAGE_REFUSED, Action.NOT_WRITTEN),
+    *(Action.RECEIVER_AWAY, Action.MESSAGE_REFUSED, Action.NOT_WRITTEN, Action.WITNESS_AWAY),
     *(Action.LOGIN_REFUSED, Action.ACCESS_REFUSED, Action.REQUEST_REFUSED),
 )
-_SERIOUS = (Action.STUDY_STUCK, Action.JOB_FAILED, Action.SUMMARY_FAILED, Action.DEAD_LETTER, Action.LOCKED_OUT)
+_SERIOUS = (
+    *(Action.STUDY_STUCK, Action.JOB_FAILED, Action.SUMMARY_FAILED, Action.DEAD_LETTER),
+    *(Action.LOCKED_OUT, Action.NOT_SEALED, Action.CONTRADICTED),
+)
 _OUTCOMES: Mapping[Action, Outcome] = {
     **dict.fromkeys(_MINOR, Outcome.MINOR),
     **dict.fromkeys(_SERIOUS, Outcome.SERIOUS),

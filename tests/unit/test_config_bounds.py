@@ -24,6 +24,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "profiles": {"objects": ["SEG"]},
     "receivers": {"kind": "syslog", "name": "archive", "host": "10.0.0.1"},
     "sources": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
+    "witnesses": {"name": "vault", "kind": "file", "file": "/mnt/vault/checkpoints"},
     "vision_models": {"name": "eyes", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
 }
 

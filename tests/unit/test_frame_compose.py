@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = (
     *("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain"),
     "forward",
+    "seal",
     "serve",
 )
 ONCE = ("migrate", "rights")  # they do their work and end

@@ -21,6 +21,7 @@ def test_a_study_gets_stuck_and_leaves_it_by_one_step_alone() -> None:
     assert places(r"StudyStuck\(|Action\.STUDY_STUCK|Action\.STUDY_RELEASED|StudyEvent\.(FAILED|RELEASED)") == {
         "audit/export/kinds.py",  # how such an entry goes out
         "audit/meanings.py",
+        "audit/report.py",
         "consumers/steps/stuck.py",
         "store/studies.py",
     }
