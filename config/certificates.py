@@ -30,6 +30,9 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
         for number, peer in enumerate(peers):
             yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)
+    for number, receiver in enumerate(settings.audit.receivers):
+        where = f"audit.receivers.{element(receiver.name, number)}"
+        yield from _named(where, certificate=receiver.certificate, ca=receiver.ca)
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):
