@@ -28,6 +28,7 @@ RESULTS = "objects/results"
 REQUESTS = "objects/requests"
 WORK = "work"
 ENGINES = "engines"
+ACCESS = "access"
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
@@ -47,7 +48,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "deliver": {RESULTS: Need.READS},
     "relay": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
-    "serve": {IMAGES: Need.READS, RESULTS: Need.READS},
+    "serve": {IMAGES: Need.READS, RESULTS: Need.READS, ACCESS: Need.WRITES},
 }
 
 

@@ -486,6 +486,7 @@ SERVE = Part(
     (
         *OPERATES.rights,
         *AUDITS.rights,
+        *LETS_IN,
         _read(answered_once),
         _add(answered_once),
         _change(answered_once, "status", "answer"),
