@@ -18,8 +18,8 @@ from console.api.backend import Backend
 from console.api.framing import Framing
 from console.api.problems import Problem, ProblemError
 from console.api.routes import ROUTERS
-from console.api.routing import SECURITY, permission_of
-from console.auth import answers
+from console.api.routing import SECURITY, permission_of, refusals
+from console.auth.headers import SecurityHeaders
 from domain.errors import NodeError
 
 ROOT = "/api/v1"
@@ -55,14 +55,14 @@ def application(
     app.state.pace = Pace(backend.settings.console.requests_a_minute)
     for kind in (ProblemError, NodeError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, problems.answering)
-    answers.install(app)
     for router in routers:
         app.include_router(router, prefix=ROOT)
     for router in log_in:
-        app.include_router(router)
+        app.include_router(router, responses=refusals(401, 403, 422, 429))
     for route in routes_of(routers):
         _refuse_open(route)
-    app.add_middleware(Framing, secure=backend.settings.console.url.startswith("https:"))
+    app.add_middleware(Framing)
+    app.add_middleware(SecurityHeaders, secure=backend.settings.console.url.startswith("https:"))
     app.openapi = _with_security(app)  # type: ignore[method-assign]
     return app
 

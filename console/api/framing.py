@@ -1,9 +1,8 @@
-"""Around every request: its id, how much it may hold, one line in the log, and fields that keep browsers in bounds."""
+"""Around every request: its id, how much it may hold, and one line in the log."""
 
 import logging
 import time
 import uuid
-from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -12,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from config.logs import at_work_on
 from console.api import problems
 from console.api.problems import Kind, ProblemError
-from console.auth import headers
 
 #: Bytes of a request's body at most.
 LARGEST = 64 << 10
@@ -23,25 +21,23 @@ _log = logging.getLogger(__name__)
 class Framing:
     """The outermost of the application; no error leaves it but as a problem."""
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._fields = headers.fields(secure=secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Request(scope, receive, send, self._fields)
+        request = _Request(scope, receive, send)
         with at_work_on(request=request.id):
             await request.go(self._app)
 
 
 class _Request:
-    def __init__(self, scope: Scope, receive: Receive, send: Send, fields: Mapping[str, str]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.id = str(uuid.uuid4())
         self._scope, self._receive, self._send = scope, receive, send
         scope.setdefault("state", {})["request_id"] = self.id
-        self._fields = fields
         self._taken = 0
         self._status = 0
 
@@ -73,10 +69,7 @@ class _Request:
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            said = MutableHeaders(scope=message)
-            said["X-Request-Id"] = self.id
-            for name, value in self._fields.items():
-                said.setdefault(name, value)
+            MutableHeaders(scope=message)["X-Request-Id"] = self.id
         await self._send(message)
 
     def _tell(self, seconds: float) -> None:

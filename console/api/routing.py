@@ -13,12 +13,7 @@ from domain.permissions import Permission
 #: How a caller says who they are.
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, or an access token of /auth"},
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "dicom_node_session",
-        "description": "a browser that has logged in",
-    },
+    "session": {"type": "apiKey", "in": "cookie", "name": "dicom_node_session", "description": "a browser"},
 }
 
 

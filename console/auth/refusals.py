@@ -6,6 +6,8 @@ from domain.errors import NodeError
 class NotLoggedIn(NodeError):
     """Nobody is proven (401). `reason` is for the trail alone."""
 
+    status = 401
+
     def __init__(self, said: str = "log in first: POST /auth/login, or a key as Authorization: Bearer") -> None:
         super().__init__(said)
 
@@ -13,9 +15,13 @@ class NotLoggedIn(NodeError):
 class NotLetIn(NodeError):
     """Somebody is proven who has no business here, or a change came without its proof of origin (403)."""
 
+    status = 403
+
 
 class LockedOut(NodeError):
     """Too many attempts failed (429); `retry_after` are whole seconds to wait."""
+
+    status = 429
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many attempts failed: try again in {retry_after} s")
@@ -25,9 +31,13 @@ class LockedOut(NodeError):
 class Unacceptable(NodeError):
     """What was sent cannot be taken, such as a password that is too short (422)."""
 
+    status = 422
+
 
 class ProviderAway(NodeError):
-    """The provider does not answer, or not as the standard says (503)."""
+    """The provider does not answer, or not as the standard says (502)."""
+
+    status = 502
 
 
 class Unproven(Exception):

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from console.api.routing import refusals
 from console.auth import cookies, csrf, sessions, sign_in, tokens
 from console.auth.door import PeoplesDoor, asked_by
 from console.auth.people import People
@@ -80,7 +79,7 @@ class Ways:
 
 def auth_router(people: People, door: PeoplesDoor, provider: Provider | None) -> APIRouter:
     """The routes below /auth. They answer before anybody is known, and so tell nothing of anybody."""
-    router = APIRouter(prefix="/auth", tags=["log-in"], responses=refusals(401, 403, 422, 429, 503))
+    router = APIRouter(prefix="/auth", tags=["log-in"])
     _local(router, people)
     _going_on(router, people, door, provider)
     _by_provider(router, people, door, provider)

@@ -17,10 +17,13 @@ from audit.trail import Ledger, newest_entries
 from config.access import AccessSettings
 from console.api import problems
 from console.api.framing import Framing
-from console.auth import answers, sign_in, users
+from console.api.problems import ProblemError
+from console.auth import sign_in, users
+from console.auth.headers import SecurityHeaders
 from console.auth.people import Asked
 from console.auth.wiring import Access, open_access
 from domain.clock import ManualClock
+from domain.errors import NodeError
 from domain.people import Bounds
 from domain.permissions import UserRole
 from store.database import Database
@@ -92,11 +95,11 @@ def open_door(
     ledger = Ledger(database, "test", clock)
     access = open_access(settings or AccessSettings(), ledger, data, origin, clock)
     app = FastAPI()
-    answers.install(app)
-    app.add_exception_handler(RequestValidationError, problems.answering)
-    app.add_exception_handler(HTTPException, problems.answering)
+    for kind in (ProblemError, NodeError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, problems.answering)
     app.include_router(access.router)
-    app.add_middleware(Framing, secure=origin.startswith("https"))
+    app.add_middleware(Framing)
+    app.add_middleware(SecurityHeaders, secure=origin.startswith("https"))
     bench = DoorBench(access, ledger, clock, app)
 
     @app.post("/change")
