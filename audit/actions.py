@@ -12,6 +12,7 @@ class Action(StrEnum):
 
     STARTED = "started"
     STOPPED = "stopped"
+    CLOCK = "clock compared"
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"
@@ -106,6 +107,8 @@ class Action(StrEnum):
     HELD = "study held"
     HOLD_RELEASED = "hold released"
     REMOVED = "removed by retention"
+    EXPORT_BEGUN = "study export begun"
+    EXPORTED = "study exported"
     READ = "audit log used"
     TRAIL_EXPORTED = "audit trail exported"
     PART_BEGUN = "part of the trail begun"

@@ -33,13 +33,22 @@ _SUMMARY = "which of the study's impressions, attempt"
 _DELIVERY = "delivery, job, destination, attempt"
 _FROM = "user, address"
 #: What many entries of a minute share.
+_CLOCK = "`clock`: how far the host's clock may be off, as its kernel says (adjtimex(2)), or why that is unknown"
 _CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
-    Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
+    Action.STARTED: Meaning(_ACTIVITY, "a role begins", f"version, process, {_CLOCK}"),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
-    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.CONFIGURED: Meaning(
+        _ALERT,
+        "a role has read its settings, at its start or on a reload",
+        (
+            "SHA-256 of the settings, passwords left out; `changes`: each setting that differs from those of its last "
+            "start or reload, at its first start from the defaults, with both values, secrets masked"
+        ),
+    ),
     Action.RECEIVED: Meaning(
         _TRANSFERRED,
         "a batch is indexed",
@@ -394,6 +403,16 @@ MEANINGS: Mapping[Action, Meaning] = {
         _DELETED,
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
         "what, cause (age or disk), how many, bytes",
+    ),
+    Action.EXPORT_BEGUN: Meaning(
+        _EXPORT,
+        "a person asked for a study as files; before the first of them is written",
+        "user, deidentified (yes or no), version of the policy, how many objects there are",
+    ),
+    Action.EXPORTED: Meaning(
+        _EXPORT,
+        "a study was written as files",
+        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,

@@ -6,10 +6,6 @@ A change here comes with a migration, be it an empty one, for then `upgrade` gra
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-
-from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
@@ -18,6 +14,15 @@ from store.once_tables import answered_once
 from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.right import Part, Verb
+from store.right import add as _add
+from store.right import change as _change
+from store.right import every as _all
+from store.right import read as _read
+from store.right import read_all as _read_all
+from store.right import read_but as _read_but
+from store.right import remove as _remove
+from store.settings_table import role_settings
 from store.tables import (
     associations,
     audit_entries,
@@ -49,77 +54,14 @@ from store.tables import (
 )
 from store.trail_tables import audit_parts
 
-
-class Verb(StrEnum):
-    """What a right lets do, as SQL calls it."""
-
-    SELECT = "SELECT"
-    INSERT = "INSERT"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-
-
-@dataclass(frozen=True)
-class Right:
-    """The columns of a table that somebody may do something with; DELETE is of whole rows, and has all of them."""
-
-    verb: Verb
-    table: Table
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
-
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
-    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
-    that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
-    """
-
-    rights: tuple[Right, ...]
-    reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
-    traces: bool = False
-    compares: bool = False
-    divides: bool = False
-
-
-def generated(table: Table) -> tuple[str, ...]:
-    """The columns whose value the database alone gives."""
-    return tuple(column.name for column in table.columns if column.identity is not None)
-
-
-def _all(table: Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns)
-
-
-def _read(table: Table, *columns: str) -> Right:
-    return Right(Verb.SELECT, table, columns or _all(table))
-
-
-def _read_all(*tables: Table) -> tuple[Right, ...]:
-    return tuple(map(_read, tables))
-
-
-def _read_but(table: Table, *hidden: str) -> Right:
-    return Right(Verb.SELECT, table, tuple(name for name in _all(table) if name not in hidden))
-
-
-def _add(table: Table, *columns: str) -> Right:
-    given = tuple(name for name in _all(table) if name not in generated(table))
-    return Right(Verb.INSERT, table, columns or given)
-
-
-def _change(table: Table, *columns: str) -> Right:
-    return Right(Verb.UPDATE, table, columns)
-
-
-def _remove(table: Table) -> Right:
-    return Right(Verb.DELETE, table, _all(table))
-
-
 _LINK = _read(audit_entries, "number", "hash")
+# A role that records its start says what of its settings has changed since its last one.
+_RECORDED = (
+    _LINK,
+    _read(role_settings),
+    _add(role_settings),
+    _change(role_settings, "settings", "at"),
+)
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
 _MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
 _LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
@@ -204,7 +146,7 @@ LETS_IN = (
 
 INDEX = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(studies, study_associations, conflicts, identity_key),
         _add(studies),
         _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
@@ -248,7 +190,7 @@ INDEX = Part(
 
 ASSEMBLE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
@@ -287,7 +229,7 @@ ASSEMBLE = Part(
 
 WORK = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_PACKAGES,
         _change(model_packages, "words"),
         _read(jobs),
@@ -313,7 +255,7 @@ WORK = Part(
 # patient. It locks no study: nothing waits for what it does.
 SUMMARISE = Part(
     (
-        _LINK,
+        *_RECORDED,
         _read(jobs),
         _read(summaries),
         _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "asked", "finished_at"),
@@ -332,7 +274,7 @@ SUMMARISE = Part(
 
 WRITE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number", "follows"),
@@ -349,7 +291,7 @@ WRITE = Part(
 
 DELIVER = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
@@ -375,12 +317,12 @@ DELIVER = Part(
     reads_as=("delivery",),
 )
 
-RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
+RELAY = Part((*_RECORDED, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
 
 # It reads no more of an image than what tells where its file is, and of a run's findings which files are its own.
 RETAIN = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
@@ -478,6 +420,7 @@ SERVE = Part(
     (
         *OPERATES.rights,
         *AUDITS.rights,
+        *_RECORDED,
         *LETS_IN,
         _read(answered_once),
         _add(answered_once),

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "summary": Command("summary", "The impression of a study: what all models found together, in a few sentences."),
     "results": Command("results", "Results that are wrong: take them back."),
+    "export": Command("export", "Write a study as DICOM files into a folder: without its persons, or as it is."),
     "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
     "commitments": Command("commitments", "Storage commitment: what is asked, decided and reported."),

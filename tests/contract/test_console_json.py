@@ -65,6 +65,7 @@ DECIDING = {
     "patients forget-key",
     "patients keep",
     "patients same",
+    "export",
     "privacy clear-descriptions",
     "reload",
     "reprocess",
