@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from config.access import AccessSettings
+from config.audit import Audit
 from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
@@ -195,6 +196,11 @@ class Database(Section):
         None,
         description="system user that the embedded one runs as where the node is run by root; "
         "by default who owns DATA/database or DATA, else nobody",
+    )
+    trail_may_be_altered: Flag = Field(
+        False,
+        description="start although the node's login could alter the audit trail, or its triggers are not as they are "
+        "to be; dicom-node database check says what it is, and each start records it",
     )
 
 
@@ -464,6 +470,7 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    audit: Audit = _defaults()
     summary: Summary = _defaults()
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"

@@ -29,6 +29,7 @@ REQUESTS = "objects/requests"
 WORK = "work"
 ENGINES = "engines"
 ACCESS = "access"  # keys that access tokens are signed with
+SEAL = "seal"  # keys that checkpoints are signed with
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
@@ -48,6 +49,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "deliver": {RESULTS: Need.READS},
     "relay": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
+    "seal": {SEAL: Need.WRITES},
     "serve": {IMAGES: Need.READS, RESULTS: Need.READS, ACCESS: Need.WRITES},
 }
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 
@@ -15,10 +16,12 @@ from domain.stopping import loop_until
 from roles.certificates import publish_certificates
 from roles.clock_offset import clock_offset, told_daily
 from roles.process import Context, Role
+from roles.trail_guards import refuse_alterable
 from store import role_settings
 from store.database import Database, MissingRight
 from store.grants import role_of
 from store.queries.schema import schema_is_ready
+from store.trail_guards import Fault
 
 _log = logging.getLogger(__name__)
 _BETWEEN = 0.3  # s between two attempts to begin
@@ -61,7 +64,7 @@ def _begin(context: Context) -> bool:
     for _ in loop_until(context.stop, _BETWEEN):
         try:
             if _schema_is_there(context):
-                _record_start(context)
+                _record_start(context, refuse_alterable(context.database, context.settings))
                 context.health.ready("PostgreSQL")
                 return True
         except Unavailable as error:
@@ -79,9 +82,11 @@ def _schema_is_there(context: Context) -> bool:
     return there
 
 
-def _record_start(context: Context) -> None:
+def _record_start(context: Context, alterable: Sequence[Fault]) -> None:
+    known = {"trail_may_be_altered": [one.said for one in alterable]} if alterable else {}
     with context.ledger.transaction() as transaction:
-        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid(), clock=clock_offset())
+        said = {"version": version("dicom-node"), "process": os.getpid(), "clock": clock_offset(), **known}
+        transaction.record(Action.STARTED, None, **said)
         _record_settings(transaction, context.settings, context.ledger.role)
 
 

@@ -12,7 +12,19 @@ from config.imports import importing
 from roles.table import module
 
 # Least to import first: each role begins while the next one's libraries are read.
-_LEAST_FIRST = ("follow", "work", "assemble", "relay", "index", "retain", "summarise", "deliver", "write", "serve")
+_LEAST_FIRST = (
+    "follow",
+    "work",
+    "assemble",
+    "relay",
+    "seal",
+    "index",
+    "retain",
+    "summarise",
+    "deliver",
+    "write",
+    "serve",
+)
 # One process of a node needs these libraries, so that it loads them itself: all others would have them in vain.
 _BY_ITSELF = frozenset({"serve"})
 # What sets the number of threads that NumPy's BLAS starts when it is imported; a process of one alone may be copied.

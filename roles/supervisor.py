@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -165,6 +165,7 @@ class Supervisor:
                     _upgrade(owner_url)
                 elif not owner_url and not fits(url):
                     _upgrade(url)
+                _refuse_alterable(settings, url)
                 return True
             except Unavailable as error:
                 wait.goes_on(partial("waiting: {}".format, error))
@@ -302,7 +303,7 @@ def role_processes(settings: Settings) -> list[str]:
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
     serve = ["serve"] if is_served(settings) else []
-    ends = [*summarise, "write", "deliver", "retain", *serve]
+    ends = [*summarise, "write", "deliver", "retain", "seal", *serve]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 
@@ -375,6 +376,15 @@ def _upgrade(owner_url: str) -> None:
     from store.schema import upgrade  # noqa: PLC0415
 
     upgrade(owner_url)
+
+
+def _refuse_alterable(settings: Settings, url: str) -> None:
+    """What no role would start with is told once, here."""
+    from roles.trail_guards import refuse_alterable  # noqa: PLC0415 - no listener waits for what talks to a database
+    from store.database import Database  # noqa: PLC0415
+
+    with closing(Database(url, pool_size=1)) as database:
+        refuse_alterable(database, settings)
 
 
 def _report(settings: Settings, child: Child) -> Report:

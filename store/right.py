@@ -28,14 +28,13 @@ class Right:
 class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
+    None stands for every reader. Everybody may append to the trail; `traces` says that it may ask there which
     hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
     that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
     traces: bool = False
     compares: bool = False
     divides: bool = False

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0033"
-down_revision = "0031"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
@@ -43,6 +43,20 @@ _INDEXES = {
 _USER = """
 CREATE INDEX ix_audit_entries_user ON dicom_node.audit_entries
     ((((entry::jsonb) -> 'details' ->> 'user')) COLLATE "C") WHERE strpos(entry, '"user":"') > 0
+"""
+
+# What else is never changed: in every session too.
+_GUARDED = """
+DO $$ DECLARE one regclass; BEGIN
+    FOREACH one IN ARRAY ARRAY[
+        to_regclass('dicom_node.audit_parts'), to_regclass('dicom_node.audit_tiles'),
+        to_regclass('dicom_node.audit_checkpoints'), to_regclass('dicom_node.audit_cosignatures')
+    ] LOOP
+        IF one IS NOT NULL THEN
+            PERFORM dicom_node.guard_trail_part(one);
+        END IF;
+    END LOOP;
+END $$
 """
 
 # The owner's, so that whoever may call it can do this and nothing else: end the part that is open, at the end of the
@@ -190,7 +204,7 @@ def upgrade() -> None:
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dicom_node.audit_parts "
         "FOR EACH ROW EXECUTE FUNCTION dicom_node.refuse_change()"
     )
-    op.execute("SELECT dicom_node.guard_trail_part('dicom_node.audit_parts'::regclass)")
+    op.execute(_GUARDED)
     for function in (_DIVIDE, _OPEN, _END, _APPEND):
         op.execute(function)
     for signature in ("guard_trail_part(regclass)", "divide_trail(bigint, bigint)", "open_trail_part()", "trail_end()"):
