@@ -31,7 +31,9 @@ _TRANSFERRED = AuditEvent.TRANSFERRED
 _JOB = "job, model, version, package digest, digest of the input's files, revision, attempt"
 _SUMMARY = "which of the study's impressions, attempt"
 _DELIVERY = "delivery, job, destination, attempt"
+_FROM = "user, address"
 #: What many entries of a minute share.
+_CLOCK = "`clock`: how far the host's clock may be off, as its kernel says (adjtimex(2)), or why that is unknown"
 _CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
 
@@ -39,10 +41,18 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.STARTED: Meaning(
         _ACTIVITY,
         "a role begins",
-        "version, process; `trail_may_be_altered`: by what, where the setting of that name lets it start all the same",
+        f"version, process, {_CLOCK}; `trail_may_be_altered`: by what, where the setting of that name lets it start so",
     ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
-    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.CONFIGURED: Meaning(
+        _ALERT,
+        "a role has read its settings, at its start or on a reload",
+        (
+            "SHA-256 of the settings, passwords left out; `changes`: each setting that differs from those of its last "
+            "start or reload, at its first start from the defaults, with both values, secrets masked"
+        ),
+    ),
     Action.RECEIVED: Meaning(
         _TRANSFERRED,
         "a batch is indexed",
@@ -343,6 +353,52 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a person took the descriptions that the database had out of it, some studies at a time",
         "user, how many studies, series and instances",
     ),
+    Action.LOGGED_IN: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "somebody proved who they are at the people's door",
+        f"{_FROM}, by what (password or the provider's issuer), log-in, kind (browser or program), roles",
+    ),
+    Action.LOGIN_REFUSED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in failed; the name that was typed stands there only where it is a user's",
+        f"{_FROM}, reason",
+    ),
+    Action.LOGGED_OUT: Meaning(AuditEvent.AUTHENTICATION, "somebody logged out", f"{_FROM}, log-in"),
+    Action.LOGIN_ENDED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in was ended because a refresh token came twice",
+        f"{_FROM}, log-in, reason",
+    ),
+    Action.ACCESS_REFUSED: Meaning(
+        _ALERT,
+        "a token, a cookie or a key was shown that proves nobody; of an address a few each minute, the rest counted",
+        f"address, reason, `user` and log-in where they are known, {_COUNT}",
+    ),
+    Action.LOCKED_OUT: Meaning(_ALERT, "too many log-ins failed, and no more are tried for a while", f"{_FROM}, until"),
+    Action.USER_ADDED: Meaning(
+        _ALERT, "a user was made", "user (who did it), name, source, roles, destinations and departments"
+    ),
+    Action.USER_CHANGED: Meaning(
+        _ALERT,
+        "a user's name, roles or bounds changed, or they were disabled or enabled",
+        "user (who did it; of a provider its issuer), name, before, after",
+    ),
+    Action.USER_INVITED: Meaning(
+        _ALERT, "a one-time token was made by which a user sets a password", "user (who did it), name, until"
+    ),
+    Action.PASSWORD_SET: Meaning(
+        _ALERT, "a user set a password by a one-time token, and what log-ins they had ended", f"{_FROM}, how many ended"
+    ),
+    Action.KEY_MADE: Meaning(
+        _ALERT, "a program's key was made", "user (who did it), key, scopes, destinations and departments, until"
+    ),
+    Action.KEY_USED: Meaning(
+        AuditEvent.AUTHENTICATION, "a program's key was used, the first time on a day", "key, address"
+    ),
+    Action.KEY_REVOKED: Meaning(_ALERT, "a program's key was revoked", "user (who did it), key"),
+    Action.SIGNING_KEY_MADE: Meaning(
+        _ALERT, "a key was made that access tokens are signed with; the one before it proves what it signed", "key id"
+    ),
     Action.HELD: Meaning(
         _ACCESSED, "a person said that nothing of the study is removed", "user, reason, the hold before and after"
     ),
@@ -351,6 +407,16 @@ MEANINGS: Mapping[Action, Meaning] = {
         _DELETED,
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
         "what, cause (age or disk), how many, bytes",
+    ),
+    Action.EXPORT_BEGUN: Meaning(
+        _EXPORT,
+        "a person asked for a study as files; before the first of them is written",
+        "user, deidentified (yes or no), version of the policy, how many objects there are",
+    ),
+    Action.EXPORTED: Meaning(
+        _EXPORT,
+        "a study was written as files",
+        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
@@ -376,7 +442,7 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.RESULTS_READ: Meaning(
         _ACCESSED,
         "somebody read what models found, or a result, by the API",
-        "user, request, form (findings, list, metadata, object, picture or text), the result's UID where it was one",
+        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,

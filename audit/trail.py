@@ -99,6 +99,11 @@ class Ledger:
         self._clock = clock or SystemClock()
         self._person = NOBODY
 
+    @property
+    def role(self) -> str:
+        """Whose entries they are."""
+        return self._actor.role
+
     def on_behalf_of(self, user: str, request: str = "") -> "Ledger":
         """The same for what `user` does, by the API in `request`: each of its entries says so."""
         other = copy(self)

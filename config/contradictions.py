@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from config import console_faults
+from config import access_faults, console_faults
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
@@ -41,6 +41,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
+    yield from access_faults.contradictory(settings)
 
 
 def _ports(settings: Settings) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.access import AccessSettings
 from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
@@ -464,6 +465,7 @@ class Settings(BaseModel):
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
+    access: AccessSettings = _defaults()
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()

@@ -4,7 +4,7 @@ A record's fields are its keys. Ids become text, moments ISO 8601, and what a re
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -154,10 +154,10 @@ def plain(value: object) -> Json:
     """The form that JSON has for a value; raises TypeError where it has none."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, str | uuid.UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, str | uuid.UUID | datetime):
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, Set):
+        return sorted(map(str, value))
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, Sequence):

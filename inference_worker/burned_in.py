@@ -1,4 +1,4 @@
-"""Whether there is text in the pixels of a picture: it may name the patient, so such a picture leaves for nobody.
+"""Whether there is text in the pixels of a picture, and where: it may name the patient, so none leaves with it.
 
 The one importer of `rapidocr`, whose networks find lines of text and read them. A marker of lead is no name: a letter
 or two in one place, and few in all, are let through. Everything else that reads as text is refused, whatever it says.
@@ -16,6 +16,7 @@ from scipy import ndimage
 from domain.errors import ConfigurationError, NotSuitable
 
 Picture = NDArray[np.uint8]  # (rows, columns), as it would leave
+Box = tuple[int, int, int, int]  # what a line of text takes, in pixels: top, bottom, left, right
 
 # Letters and digits that are let through: of one line of text, and of all.
 _IN_A_LINE = 2
@@ -39,7 +40,8 @@ class TextReader:
             library = import_module("rapidocr")
         except ImportError as error:
             raise ConfigurationError(
-                "what finds text in pixels is not installed, so no image may leave: pip install 'dicom-node[vision]'"
+                "what finds text in pixels is not installed, so no image may leave: pip install 'dicom-node[vision]' "
+                "to show images to a general model, 'dicom-node[deidentify]' to export them without their persons"
             ) from error
         wanted = {"EngineConfig.onnxruntime.intra_op_num_threads": threads or -1, "Global.text_score": _SURE}
         # It logs what it reads.
@@ -48,17 +50,45 @@ class TextReader:
 
     def refuse(self, picture: Picture) -> None:
         """Raise NotSuitable where there is text in `picture`, upright or turned by 90°; what it says is not told."""
-        if any(is_text(lines) for lines in self._lines(picture)):
+        if any(is_text([text for text, _ in lines]) for lines in self._lines(picture)):
             raise NotSuitable("text is burned into the image's pixels, which may name the patient: nobody is shown it")
 
-    def _lines(self, picture: Picture) -> Iterator[list[str]]:
-        """What is read in each of the ways in which the picture is looked at."""
+    def find(self, picture: Picture) -> list[Box]:
+        """Where text stands in `picture`, upright or turned by 90°; none of a marker of lead."""
+        return [box for lines in self._lines(picture) for box in _boxes(lines)]
+
+    def _lines(self, picture: Picture) -> Iterator[list[tuple[str, Box]]]:
+        """What is read, and where, in each of the ways in which the picture is looked at."""
         for seen in (picture, evened(picture)):
             for turns in (0, 1):
                 turned = np.ascontiguousarray(np.rot90(seen, turns))
                 with self._one:
                     found = self._read(np.repeat(turned[..., None], 3, axis=2))
-                yield list(found.txts or ())
+                corners = found.boxes if found.txts else ()
+                yield [
+                    (text, _turned_back(_around(four), seen.shape[1]) if turns else _around(four))
+                    for text, four in zip(found.txts or (), corners, strict=True)
+                ]
+
+
+def _boxes(lines: list[tuple[str, Box]]) -> list[Box]:
+    """All lines where they are text together, else those that are by themselves."""
+    letters = [sum(letter.isalnum() for letter in text) for text, _ in lines]
+    whole = sum(letters) > _IN_ALL
+    return [box for (_, box), count in zip(lines, letters, strict=True) if count > _IN_A_LINE or (whole and count)]
+
+
+def _around(corners: NDArray[np.float32]) -> Box:
+    """The box around the four corners (x, y) of a line."""
+    left, top = np.floor(corners.min(axis=0)).astype(int)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int)
+    return max(0, int(top)), int(bottom) + 1, max(0, int(left)), int(right) + 1
+
+
+def _turned_back(box: Box, columns: int) -> Box:
+    """A box of a picture that was turned by 90° (numpy.rot90), in the picture as it was, `columns` wide."""
+    top, bottom, left, right = box
+    return left, right, max(0, columns - bottom), max(0, columns - top)
 
 
 def is_text(lines: list[str]) -> bool:

@@ -26,7 +26,7 @@ def patient_marks(settings: Settings, database: Database) -> PatientMarks:
     """What digests patients with the node's key; raises ConfigurationError where the database knows another one."""
     file = settings.data / "identity.key"
     given = settings.identity.key
-    marks = PatientMarks(given.get_secret_value().encode() if given else _kept(file))
+    marks = PatientMarks(given.get_secret_value().encode() if given else kept(file))
     with database.transaction() as connection:
         if not is_the_one(connection, marks.check_value):
             raise ConfigurationError(_OTHER.format(file=file))
@@ -58,7 +58,8 @@ def key_fault(settings: Settings, known: str | None) -> str:
     return _OTHER.format(file=file) if known not in (None, PatientMarks(key).check_value) else ""
 
 
-def _kept(file: Path) -> bytes:
+def kept(file: Path) -> bytes:
+    """The secret key in `file`, made where there is none. Raises ConfigurationError where it cannot be."""
     try:
         if not file.exists():
             _make(file)

@@ -15,8 +15,10 @@ from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.once_tables import answered_once
+from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.settings_table import role_settings
 from store.tables import (
     associations,
     audit_entries,
@@ -119,6 +121,13 @@ def _remove(table: Table) -> Right:
 
 
 _LINK = _read(audit_entries, "number", "hash")
+# A role that records its start says what of its settings has changed since its last one.
+_RECORDED = (
+    _LINK,
+    _read(role_settings),
+    _add(role_settings),
+    _change(role_settings, "settings", "at"),
+)
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
 _MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
 _LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
@@ -176,10 +185,34 @@ _REQUESTED = (
     _add(removals),
 )
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
+# Digests of secrets are for whoever compares them, and for nobody who looks.
+_SECRETS = {"users": ("password", "invitation"), "user_sessions": ("secret", "spent", "csrf"), "api_keys": ("digest",)}
+_SHOWN_OF_PEOPLE = tuple(_read_but(table, *_SECRETS[table.name]) for table in (users, user_sessions, api_keys))
+_OF_PEOPLE = (users, user_sessions, api_keys, login_failures)
+# Who keeps users and keys.
+_KEEPS_PEOPLE = (
+    _add(users),
+    _change(users, *(name for name in _all(users) if name not in ("id", "source", "subject", "made_at"))),
+    _change(user_sessions, "ended_at", "ended_for"),
+    _add(api_keys),
+    _change(api_keys, "revoked_at"),
+    _remove(login_failures),
+)
+#: Whoever answers people and programs at the door, and proves who they are.
+LETS_IN = (
+    *_read_all(*_OF_PEOPLE),
+    *_KEEPS_PEOPLE,
+    _add(user_sessions),
+    _change(user_sessions, "secret", "spent", "used_at"),
+    _remove(user_sessions),
+    _change(api_keys, "used_on"),
+    _add(login_failures),
+    _change(login_failures, "failures", "since", "locked_until"),
+)
 
 INDEX = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(studies, study_associations, conflicts, identity_key),
         _add(studies),
         _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
@@ -223,7 +256,7 @@ INDEX = Part(
 
 ASSEMBLE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
@@ -262,7 +295,7 @@ ASSEMBLE = Part(
 
 WORK = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_PACKAGES,
         _change(model_packages, "words"),
         _read(jobs),
@@ -288,7 +321,7 @@ WORK = Part(
 # patient. It locks no study: nothing waits for what it does.
 SUMMARISE = Part(
     (
-        _LINK,
+        *_RECORDED,
         _read(jobs),
         _read(summaries),
         _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "asked", "finished_at"),
@@ -307,7 +340,7 @@ SUMMARISE = Part(
 
 WRITE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number", "follows"),
@@ -324,7 +357,7 @@ WRITE = Part(
 
 DELIVER = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
@@ -350,12 +383,12 @@ DELIVER = Part(
     reads_as=("delivery",),
 )
 
-RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
+RELAY = Part((*_RECORDED, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
 
 # It reads no more of an image than what tells where its file is, and of a run's findings which files are its own.
 RETAIN = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
@@ -398,7 +431,13 @@ RETAIN = Part(
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, answered_once)),
+        *(
+            _read(table)
+            for table in metadata.tables.values()
+            if table not in (audit_entries, answered_once, *_OF_PEOPLE)
+        ),
+        *_SHOWN_OF_PEOPLE,
+        *_KEEPS_PEOPLE,
         _add(outbox),
         _remove(inbox),
         _change(dead_letters, "replayed_at"),
@@ -436,7 +475,10 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
-    tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
+    (
+        *(_read(table) for table in metadata.tables.values() if table not in (*_OF_NO_READER, *_OF_PEOPLE)),
+        *_SHOWN_OF_PEOPLE,
+    ),
     appends=False,
     traces=True,
 )

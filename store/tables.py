@@ -26,6 +26,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     columns,
     commitment_tables,
     once_tables,
+    people_tables,
     prior_tables,
     procedure_tables,
     trail_tables,

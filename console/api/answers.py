@@ -34,7 +34,7 @@ def answer(
     body = content if isinstance(content, bytes) else encoded(content)
     tag = etag(body)
     said = {"ETag": tag, **(headers or {})}
-    if request.method in ("GET", "HEAD") and _names(request.headers.get("if-none-match"), tag, weak=True):
+    if request.method in ("GET", "HEAD") and has_it(request, tag):
         return Response(status_code=304, headers=said)
     return Response(body, status, said, media_type)
 
@@ -44,6 +44,11 @@ def refuse_changed(request: Request, content: JsonObject) -> None:
     wanted = request.headers.get("if-match")
     if wanted is not None and not _names(wanted, etag(encoded(content))):
         raise ProblemError(Kind.CHANGED)
+
+
+def has_it(request: Request, tag: str) -> bool:
+    """Whether the caller has what this ETag names, and wants it only where it is another one by now."""
+    return _names(request.headers.get("if-none-match"), tag, weak=True)
 
 
 def _names(field: str | None, tag: str, *, weak: bool = False) -> bool:

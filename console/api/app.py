@@ -32,20 +32,6 @@ Every request carries an API key or an access token as `Authorization: Bearer ..
 problem details (RFC 9457) with a `type` that stays and a `detail` that says what to do. Lists come in pages: hand back
 `next` as `cursor`. What changes something takes an `Idempotency-Key`, and an `If-Match` with the ETag of what was seen.
 """
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": said,
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status, said in (
-        (401, "not logged in"),
-        (403, "not permitted"),
-        (404, "not there"),
-        (422, "not understood"),
-        (429, "asked too often"),
-        (503, "a server is away"),
-    )
-}
 
 
 def application(
@@ -69,7 +55,7 @@ def application(
     for kind in (ProblemError, NodeError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, problems.answering)
     for router in routers:
-        app.include_router(router, prefix=ROOT, responses=_REFUSALS)
+        app.include_router(router, prefix=ROOT)
     for router in log_in:
         app.include_router(router)
     for route in routes_of(routers):

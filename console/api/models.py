@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from domain.progress import Progress
 from domain.records import DecisionRecord, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from store.queries.results import ResultDetail
 
 
 class Answered(BaseModel):
@@ -53,3 +54,13 @@ class ExplanationAnswer(Answered):
     study: StudyRecord
     series: list[SeriesRecord]
     models: list[ModelDecision]  # type: ignore[valid-type]
+
+
+ResultAnswer = of_records("ResultAnswer", "A result object, and what it is of.", ResultDetail)
+
+
+class ResultPage(Answered):
+    """A page of results, the newest first."""
+
+    results: list[ResultAnswer]  # type: ignore[valid-type]
+    next: str | None = Field(description="the cursor of the next page; null after the last one")

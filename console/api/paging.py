@@ -30,12 +30,12 @@ class Place:
     """Where a page ends: the moment and the id of its last row."""
 
     at: datetime
-    id: uuid.UUID
+    id: str
 
     @property
     def cursor(self) -> str:
         """The place as a word that callers hand back."""
-        return encoded(self.at.isoformat(), str(self.id))
+        return encoded(self.at.isoformat(), self.id)
 
     @classmethod
     def of(cls, cursor: str | None) -> Self | None:
@@ -44,11 +44,21 @@ class Place:
             return None
         try:
             at, id_ = decoded(cursor)
+            if "\0" in id_:
+                raise ValueError("an id that no row has")
             moment = datetime.fromisoformat(at)
             if moment.tzinfo is None:
                 raise ValueError("a moment without a zone")
-            return cls(moment, uuid.UUID(id_))
+            return cls(moment, id_)
         except (ValueError, TypeError, OverflowError) as error:
+            raise no_cursor() from error
+
+    @property
+    def uuid(self) -> uuid.UUID:
+        """The id, where rows have UUIDs; raises ProblemError where it is none."""
+        try:
+            return uuid.UUID(self.id)
+        except ValueError as error:
             raise no_cursor() from error
 
 

@@ -51,6 +51,7 @@ EXTRAS = (
     ("language", "language models over HTTP", False),
     ("language-local", "language models in the process", False),
     ("vision", "images for general models that see", False),
+    ("deidentify", "exports without the persons in them", False),
     ("literature", "articles of PubMed", False),
     ("s3", "checkpoints of the trail into a bucket", False),
 )

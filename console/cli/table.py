@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "summary": Command("summary", "The impression of a study: what all models found together, in a few sentences."),
     "results": Command("results", "Results that are wrong: take them back."),
+    "export": Command("export", "Write a study as DICOM files into a folder: without its persons, or as it is."),
     "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
     "commitments": Command("commitments", "Storage commitment: what is asked, decided and reported."),
@@ -52,6 +53,9 @@ COMMANDS: Mapping[str, Command] = {
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
+    "users": Command("users", "Who may come in at the people's door: users and their roles."),
+    "keys": Command("keys", "Keys of programs that use the API."),
+    "access": Command("users", "The people's door: its first administrator, its signing key."),
     "models": Command("packages", "Model packages."),
     "doctor": Command(
         "doctor",

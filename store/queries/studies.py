@@ -69,7 +69,7 @@ def studies_by_state(database: Database) -> dict[str, int]:
 
 def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) -> tuple[StudySummary, ...]:
     """The studies that last received something, newest first, with what holds up their results where anything does."""
-    among = rows_of(StudyRecord, studies).where(*_conditions(wanted))
+    among = rows_of(StudyRecord, studies).where(*conditions(wanted))
     newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
         return _summaries(connection, read(connection, newest, StudyRecord))
@@ -84,7 +84,7 @@ def page_of_studies(
     gets each that was there at the first one, once.
     """
     order = tuple_(studies.c.first_received, studies.c.id)
-    among = rows_of(StudyRecord, studies).where(*_conditions(wanted))
+    among = rows_of(StudyRecord, studies).where(*conditions(wanted))
     if after is not None:
         among = among.where(order < tuple_(*map(literal, after)))
     page = among.order_by(studies.c.first_received.desc(), studies.c.id.desc()).limit(limit)
@@ -95,7 +95,7 @@ def page_of_studies(
 def known_study(database: Database, wanted: str, seen_by: Bound | None = None) -> StudyId | None:
     """The study whose internal id or StudyInstanceUID is `wanted`, None where there is none that may be seen."""
     named = (cast(studies.c.id, Text) == wanted.lower()) | (studies.c.study_uid == wanted)
-    query = select(studies.c.id).where(named, *_conditions(StudyFilter(seen_by=seen_by)))
+    query = select(studies.c.id).where(named, *conditions(StudyFilter(seen_by=seen_by)))
     with database.transaction() as connection:
         found = connection.scalar(query)
     return StudyId(found) if found else None
@@ -133,7 +133,7 @@ def lack_mark(connection: Connection, attribute: str) -> bool:
 
 def how_many_studies(database: Database, wanted: StudyFilter = ANY) -> int:
     """How many there are of these."""
-    among = select(func.count()).select_from(studies).where(*_conditions(wanted))
+    among = select(func.count()).select_from(studies).where(*conditions(wanted))
     with database.transaction() as connection:
         return connection.scalar(among) or 0
 
@@ -185,7 +185,8 @@ def _counts(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, t
     return {study: (images, series) for study, images, series in connection.execute(query)}
 
 
-def _conditions(wanted: StudyFilter) -> Iterator[Condition]:
+def conditions(wanted: StudyFilter) -> Iterator[Condition]:
+    """What holds for a row of `studies` that is wanted."""
     its = studies.c.id
     if wanted.states:
         yield studies.c.state.in_(wanted.states)

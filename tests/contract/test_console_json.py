@@ -65,6 +65,7 @@ DECIDING = {
     "patients forget-key",
     "patients keep",
     "patients same",
+    "export",
     "privacy clear-descriptions",
     "reload",
     "reprocess",
@@ -73,6 +74,16 @@ DECIDING = {
     "service install",
     "service remove",
     "summary again",
+    "access first-administrator",
+    "access signing-key",
+    "keys make",
+    "keys revoke",
+    "users add",
+    "users bind",
+    "users disable",
+    "users enable",
+    "users reset",
+    "users roles",
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
@@ -114,6 +125,7 @@ LOOKING = {
     "explain": "STUDY",
     "hosts list": "",
     "kafka acls": "",
+    "keys list": "",
     "man": "--to FOLDER/man",
     "models digest": "PACKAGE",
     "models keygen": "FOLDER/ours.pem",
@@ -131,6 +143,7 @@ LOOKING = {
     "summary providers": "",
     "service show": "--config FOLDER/none.toml",
     "status": "",
+    "users list": "",
 }
 
 

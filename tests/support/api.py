@@ -1,20 +1,29 @@
 """The API over a bench, asked by whoever a test wants to be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from audit.trail import Entry, newest_entries
 from config.settings import Settings
 from console.api.app import application
 from console.api.backend import Backend
 from console.api.problems import Kind, ProblemError
+from dicom_node.spool import Peer
 from domain.permissions import Permission, Principal, UserRole
+from models.registry import Registry
 from roles.health import Health
-from tests.support.bench import KEY, Bench
+from store.identity_key import is_the_one
+from tests.support.bench import KEY, MARKS, Bench, open_bench
+from tests.support.ingest import send
+from tests.support.packages import write_package
+from tests.support.phantoms import Phantom
+from tests.support.working import ARCHIVE, SMALL, FakeChild, route, worker, write_and_plan
 
 NOBODY = "nobody"
 
@@ -74,6 +83,40 @@ def served(bench: Bench, **tables: Any) -> Iterator[Asked]:
         yield Asked(client, known, backend)
 
 
-def roles(permission: Permission, people: Iterable[Principal]) -> set[str]:
-    """The names of those who may."""
-    return {one.name for one in people if one.may(permission)}
+OTHER = Phantom(size=(8, 8), slices=2, study="9", patient_id="P-9", accession_number="A 99")
+
+
+@contextmanager
+def open_house(root: Path, url: str) -> Iterator[Bench]:
+    """A study with results, which go to an archive, and one of another sender that is only just coming in."""
+    with open_bench(root, url) as made:
+        with made.as_process("index").transaction() as transaction:
+            assert is_the_one(transaction.connection, MARKS.check_value)
+        write_package(root / "models")
+        registry = Registry.load(root / "models")
+        made.receive(SMALL.datasets())
+        route(made, registry)
+        worker(made, FakeChild(registry)).step()
+        write_and_plan(made, [ARCHIVE])
+        made.clock.sleep(1)
+        send(made.writer, OTHER.datasets(), Peer("CT_ER", "NODE", "127.0.0.1"))
+        made.index()
+        yield made
+
+
+@contextmanager
+def served_house(bench: Bench) -> Iterator[Asked]:
+    """Its API, with the models that it has and a department that the other study is of."""
+    with served(bench, models={"folder": bench.root / "models"}, console={"departments": {"ER": ["CT_ER"]}}) as asked:
+        yield asked
+
+
+def written(bench: Bench) -> str:
+    """The study of the house that has results."""
+    ((found,),) = bench.ask("SELECT DISTINCT study_id FROM dicom_node.results")
+    return str(found)
+
+
+def entries(api: Asked, count: int = 1) -> list[Entry]:
+    """The newest entries of the trail, the oldest of them first."""
+    return list(newest_entries(api.backend.ledger.database, count).rows)

@@ -31,7 +31,7 @@ MAY_BE_USED = MAY_BE_SHIPPED | OF_NVIDIA | {"ZPL-2.1"}
 IMAGES = ("embedded", "worker", "results", "node")
 ASKED_FOR = (
     "onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local", "literature", "vision",
-    "s3",
+    "deidentify", "s3",
 )  # fmt: skip
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())["package"]

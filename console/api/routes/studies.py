@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Header, Path, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from console.api.models import ExplanationAnswer, PathAnswer, StudyPage
 from console.api.paging import Cursor, Limit, Place
 from console.api.routing import subject
 from console.api.sight import bound, study_of, without_findings
+from domain.ids import StudyId
 from domain.json_records import JsonObject
 from domain.permissions import Permission
 from domain.records import StudyPath
@@ -34,23 +35,32 @@ Named = Annotated[
         examples=["0f5a3d1c-6c2e-4a56-9f5a-3d1c3d1e7c40"],
     ),
 ]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=256,
+        description="the ETag of `GET /studies/{study}` as it was seen: with another one meanwhile nothing is done",
+    ),
+]
 _WORD = r"^[^\x00-\x1f]+$"
-_ROWS = 20
+#: Rows of each table that are told where nobody says how many.
+ROWS = 20
 
 
-def _word(longest: int, about: str) -> Any:
+def word(longest: int, about: str) -> Any:
+    """A parameter of at most so many characters, none of them a control character."""
     return Query(max_length=longest, pattern=_WORD, description=about)
 
 
 @router.get("", response_model=StudyPage, summary="Studies, the newest first")
 def studies(
     asking: Reader,
-    uid: Annotated[str | None, _word(64, "StudyInstanceUID")] = None,
+    uid: Annotated[str | None, word(64, "StudyInstanceUID")] = None,
     state: Annotated[list[StudyState] | None, Query(description="in one of these states")] = None,
-    model: Annotated[str | None, _word(64, "of which this model was asked")] = None,
-    destination: Annotated[str | None, _word(64, "with results for it")] = None,
-    modality: Annotated[str | None, _word(16, "with a series of it: CT, MR")] = None,
-    sender: Annotated[str | None, _word(16, "that this AE title sent")] = None,
+    model: Annotated[str | None, word(64, "of which this model was asked")] = None,
+    destination: Annotated[str | None, word(64, "with results for it")] = None,
+    modality: Annotated[str | None, word(16, "with a series of it: CT, MR")] = None,
+    sender: Annotated[str | None, word(16, "that this AE title sent")] = None,
     since: Annotated[AwareDatetime | None, Query(description="that received something since then")] = None,
     until: Annotated[AwareDatetime | None, Query(description="that received nothing since then")] = None,
     cursor: Cursor = None,
@@ -62,16 +72,16 @@ def studies(
 
 
 @router.get("/{study}/explanation", response_model=ExplanationAnswer, summary="Why did each model run, or not?")
-def explanation(asking: Reader, study: Named, rows: Rows = _ROWS) -> Response:
+def explanation(asking: Reader, study: Named, rows: Rows = ROWS) -> Response:
     """For every model why it ran on the study, or why not, as `dicom-node explain STUDY --json` tells it."""
     told = asked.explained(asking.database, study_of(asking, study), rows)
     return answer(asking.request, json_views.explanation(told.study, told.series, told.decisions))
 
 
 @router.get("/{study}", response_model=PathAnswer, summary="One study's whole path")
-def study(asking: Reader, study: Named, rows: Rows = _ROWS) -> Response:
+def study(asking: Reader, study: Named, rows: Rows = ROWS) -> Response:
     """Where it is, since when and why, and everything on its way, as `dicom-node status STUDY --json` tells it."""
-    path, content = _path(asking, study, rows)
+    path, content = path_of(asking, study_of(asking, study), rows)
     if any(one.findings for one in path.jobs) and asking.may(Permission.RESULTS_READ):
         with asking.ledger.transaction() as transaction:
             transaction.record(Action.RESULTS_READ, path.study.id, form="findings")
@@ -81,13 +91,14 @@ def study(asking: Reader, study: Named, rows: Rows = _ROWS) -> Response:
 def page(asking: Asking, wanted: StudyFilter, cursor: str | None, limit: int) -> JsonObject:
     """A page of the studies that are wanted, and the cursor of the next one."""
     after = Place.of(cursor)
-    found = page_of_studies(asking.database, limit + 1, wanted, (after.at, after.id) if after else None)
+    found = page_of_studies(asking.database, limit + 1, wanted, (after.at, after.uuid) if after else None)
     shown = found[:limit]
     entries = json_views.study_entries(shown, asked.places(shown))
-    further = Place(shown[-1].study.first_received, shown[-1].study.id).cursor if len(found) > limit else None
+    further = Place(shown[-1].study.first_received, str(shown[-1].study.id)).cursor if len(found) > limit else None
     return {"studies": [without_findings(asking, one) for one in entries], "next": further}
 
 
-def _path(asking: Asking, study: str, rows: int) -> tuple[StudyPath, JsonObject]:
-    path, place = asked.whole_path(asking.database, study_of(asking, study), rows)
+def path_of(asking: Asking, study: StudyId, rows: int) -> tuple[StudyPath, JsonObject]:
+    """Everything on a study's way, and the same as they may see it."""
+    path, place = asked.whole_path(asking.database, study, rows)
     return path, without_findings(asking, json_views.path(path, place, index_state.trouble(asking.settings)))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
+from console.actions import recovery as deciding
 from console.actions.known_packages import of_node
 from console.actions.served import served
 from console.cli.counting import counted, counted_of, listed
@@ -16,8 +17,6 @@ from console.cli.telling import telling
 from console.cli.user import ledger, user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
-from consumers.steps.cancel import cancel as cancelling
-from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
@@ -84,16 +83,16 @@ def retry(
 
 
 def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, as_json: bool) -> None:
-    packages, found = installed(settings), find_study(source, study)
+    found = find_study(source, study)
     if dry_run or not as_json:
-        sentences = retrying.intended(source, found, packages, served(settings))
+        sentences = retrying.intended(source, found, installed(settings), served(settings))
         if as_json:
             print_json({"intended": {str(found): sentences}})
         for sentence in () if as_json else sentences:
             say(f"will {sentence}" if ": " not in sentence else sentence)
     if dry_run:
         return
-    done = retrying.retry(ledger(source), found, packages, datetime.now(UTC), served(settings))
+    done = deciding.retry(ledger(source), settings, found)
     if as_json:
         print_json(vars(done))
     else:
@@ -216,7 +215,7 @@ def cancel(
     said = why(reason, "why the study is cancelled")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = cancelling(ledger(source), found, said, user(), datetime.now(UTC), served(settings))
+        done = deciding.cancel(ledger(source), settings, found, said, user())
     if as_json:
         print_json(vars(done))
     else:
@@ -246,12 +245,10 @@ def reprocess(
     """
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
     said = why(reason, "why the model is to run again")
-    known = sorted({one.name for one in installed(settings)})
-    if model not in known:
-        raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
+    deciding.known_model(settings, model)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        runs = reprocessing(ledger(source), found, model, said, user(), datetime.now(UTC))
+        runs = deciding.reprocess(ledger(source), settings, found, model, said, user())
         with source.transaction() as connection:
             paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
     if as_json:

@@ -8,11 +8,11 @@ import typer
 
 from config.settings import Settings
 from console import json_views
+from console.actions import recovery as deciding
 from console.cli.commands.studies import MaybeStudy
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Reason, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, say, screen, size, table
 from console.cli.user import ledger, user, why
-from consumers.steps import hold as holding
 from consumers.steps.remove import Plan, plan
 from domain.errors import ConfigurationError
 from domain.retention import OF_STUDIES, Candidate, Cause, Policy, Removal, What
@@ -55,7 +55,7 @@ def hold(
     said = why(reason, "why the study is kept")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        images = holding.hold(ledger(source), found, said, user())
+        images = deciding.hold(ledger(source), found, said, user())
     if as_json:
         print_json({"study": str(found), "images": images})
     else:
@@ -73,7 +73,7 @@ def release(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        holding.release(ledger(source), found, user())
+        deciding.release(ledger(source), found, user())
     if as_json:
         print_json({"study": str(found)})
     else:

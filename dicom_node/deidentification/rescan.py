@@ -1,0 +1,120 @@
+"""A second look at what is about to leave, by other means than the scrubber's: no list of attributes, no pydicom.
+
+Whom the study's objects name is gathered once; then the bytes of each file that came of them are searched for every
+such word, number and UID, as they stand in any of the encodings that DICOM files are written in. What has one of them
+does not leave, whatever the scrubber thinks of it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from dicom_node.attributes.files import DAMAGED
+from dicom_node.attributes.reader import text_of
+
+# What identifies without being a name (VR PN): ids, numbers, addresses, whole values.
+_IDENTIFYING = (
+    "PatientID", "AccessionNumber", "PatientBirthDate", "StudyID", "PatientTelephoneNumbers", "PatientAddress",
+    "InstitutionName", "InstitutionAddress", "AdmissionID", "RequestedProcedureID", "ScheduledProcedureStepID",
+    "PerformedProcedureStepID", "DeviceSerialNumber", "StationName", "MilitaryRank", "PatientMotherBirthName",
+    "FillerOrderNumberImagingServiceRequest", "PlacerOrderNumberImagingServiceRequest", "StudyInstanceUID",
+    "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID", "MedicalRecordLocator", "ServiceEpisodeID",
+    "OtherPatientIDs", "InsurancePlanIdentification", "PatientReligiousPreference",
+    "CountryOfResidence", "RegionOfResidence", "IssuerOfPatientID",
+)  # fmt: skip
+_SEQUENCES = ("OtherPatientIDsSequence", "RequestAttributesSequence", "ReferencedRequestSequence")
+_WORD = re.compile(r"[^\W_]+")
+_SHORTEST_WORD = 3  # two letters stand in every file
+_SHORTEST_ID = 4
+_SHORTEST_IN_PIXELS = 7  # letters: shorter ones come by chance
+# What text may be written in: PS3.3 C.12.1.1.2, and what programs write besides.
+_ENCODINGS = ("latin-1", "utf-8", "iso8859-2", "iso8859-5", "iso8859-7", "cp1252", "shift-jis", "iso2022_jp", "euc-kr",
+              "gb18030", "utf-16-le", "utf-16-be")  # fmt: skip
+_PIXELS = (b"\xe0\x7f\x10\x00", b"\xe0\x7f\x08\x00", b"\xe0\x7f\x09\x00")
+_MOST = 4096
+
+
+@dataclass
+class Identity:
+    """Who a study's objects name: `words` of persons' names, `values` of ids and the like, whole."""
+
+    words: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+
+    def add(self, source: Dataset) -> None:
+        """What one object names, at any depth."""
+        for name in _names(source):
+            self.words.update(one for one in _WORD.findall(name) if len(one) >= _SHORTEST_WORD)
+        self.values.update(one for one in _values(source) if len(one) >= _SHORTEST_ID)
+
+    def search(self) -> "Search":
+        """What searches files for it."""
+        return Search(self.words, self.values)
+
+
+class Search:
+    """Searches files for words and values."""
+
+    def __init__(self, words: Iterable[str], values: Iterable[str]) -> None:
+        every = {*words, *values}
+        self._patterns = _pattern(every)
+        self._in_pixels = _pattern(one for one in every if len(one) >= _SHORTEST_IN_PIXELS)
+
+    def finds(self, part10: bytes) -> bool:
+        """Whether one of them stands in the file's bytes."""
+        head, pixels = _parted(part10.lower())
+        return any(one.search(head) for one in self._patterns) or any(one.search(pixels) for one in self._in_pixels)
+
+
+def _pattern(texts: Iterable[str]) -> list[re.Pattern[bytes]]:
+    """One pattern for all, in each encoding that has their letters; bounded where that can be told."""
+    wanted = {form for text in texts for form in _forms(text.lower())}
+    ordered = sorted(wanted, key=lambda one: (-len(one), one))
+    return [
+        re.compile(rb"(?<![a-z0-9])(?:" + b"|".join(map(re.escape, ordered[at : at + _MOST])) + rb")(?![a-z0-9])")
+        for at in range(0, len(ordered), _MOST)
+    ]
+
+
+def _forms(text: str) -> Iterator[bytes]:
+    for encoding in _ENCODINGS:
+        try:
+            form = text.encode(encoding)
+        except UnicodeEncodeError:
+            continue
+        # Escape sequences at its ends are the encoding's, not the text's.
+        yield form.lower()
+
+
+def _parted(content: bytes) -> tuple[bytes, bytes]:
+    """What comes before the pixels, and they."""
+    at = max(content.rfind(one + vr) for one in _PIXELS for vr in (b"ow", b"ob", b"of", b"od"))
+    return (content, b"") if at < 0 else (content[:at], content[at:])
+
+
+def _names(source: Dataset) -> Iterator[str]:
+    for element in _elements(source):
+        if element.VR == "PN" and element.value:
+            yield from map(str, element.value if element.VM > 1 else [element.value])
+
+
+def _elements(source: Dataset) -> Iterator[DataElement]:
+    """Every element at any depth that can be read."""
+    for tag in source.keys():  # noqa: SIM118 - reading an element may fail, and by itself
+        try:
+            element = source[tag]
+            items = element.value if element.VR == "SQ" else ()
+        except DAMAGED:
+            continue
+        yield element
+        for item in items:
+            yield from _elements(item)
+
+
+def _values(source: Dataset) -> Iterator[str]:
+    for holder in (source, *(item for keyword in _SEQUENCES for item in source.get(keyword) or ())):
+        for keyword in _IDENTIFYING:
+            yield from filter(None, (one.strip() for one in text_of(holder, keyword).split("\\")))

@@ -1,0 +1,72 @@
+"""One value of an attribute that may stay: as it is, as another, or "" where it may not, by its VR (PS3.5 6.2)."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dicom_node.deidentification.pseudonyms import Pseudonyms, moved
+from dicom_node.deidentification.words import STRUCK, Cleaner
+
+# Characters that a value has room for.
+_ROOM: Mapping[str, int] = {"SH": 16, "LO": 64, "CS": 16, "ST": 1024, "LT": 10240}
+_WHOLE = re.compile(r"[+-]?\d{1,6}")  # an id, or a date with its century, is longer
+_LONGEST_DECIMAL = 16
+_DAY = re.compile(r"\d{8}")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
+_MOMENT = re.compile(r"(\d{8})((?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
+# Terms of the standard, and words of makers where it lists too few.
+_TERMS_OR_WORDS = "BodyPartExamined"
+
+
+@dataclass(frozen=True)
+class Values:
+    """Judges values; dates are moved by `distance`."""
+
+    pseudonyms: Pseudonyms
+    cleaner: Cleaner
+    distance: timedelta
+
+    def of(self, vr: str, said: str, keyword: str) -> str:
+        """What may stay of a value with this VR of the dictionary's; nothing of a VR that is not listed here."""
+        bare = said.strip("\0 ")
+        made = self._by_vr.get(vr, _nothing)(bare)
+        if keyword == _TERMS_OR_WORDS and not made:
+            made = self._words_alone(bare)
+        return made[: _ROOM.get(vr, len(made))].rstrip()
+
+    @property
+    def _by_vr(self) -> Mapping[str, Callable[[str], str]]:
+        texts = dict.fromkeys(("LO", "SH", "ST", "LT", "UT", "UC"), self.cleaner.text)
+        return {
+            **texts,
+            "UI": self.pseudonyms.uid,
+            "CS": self.cleaner.term,
+            "IS": lambda said: said if _WHOLE.fullmatch(said) else "",
+            "DS": lambda said: said if _is_decimal(said) else "",
+            "DA": lambda said: moved(said, self.distance) if _DAY.fullmatch(said) else "",
+            "TM": lambda said: said if _TIME.fullmatch(said) else "",
+            "DT": self._moment,
+        }
+
+    def _words_alone(self, said: str) -> str:
+        cleaned = self.cleaner.text(said)
+        return "" if STRUCK in cleaned else cleaned.upper()
+
+    def _moment(self, said: str) -> str:
+        """A date and time, without its offset from UTC: it says where the hospital is."""
+        found = _MOMENT.fullmatch(said)
+        day = moved(found[1], self.distance) if found else ""
+        return f"{day}{found[2] or ''}" if found and day else ""
+
+
+def _nothing(said: str) -> str:
+    return ""
+
+
+def _is_decimal(said: str) -> bool:
+    try:
+        return len(said) <= _LONGEST_DECIMAL and math.isfinite(float(said)) and "_" not in said
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""Text in the pixels of images that are to leave: found, blanked, and looked for again.
+
+The one place that changes pixels. A frame is looked at as a viewer shows it; where a line of text stands, with a
+margin, its pixels become black. Bits above those that are stored, in which graphics may hide (PS3.5 8.1.1, retired
+overlays in pixel data), are cleared by the decoder.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import get_nr_frames
+
+from dicom_node.attributes import codestreams, jpeg
+from dicom_node.attributes.files import by_pydicom
+from domain.errors import NotSuitable, UnusableInput
+from inference_worker.burned_in import Box
+
+codestreams.register()
+jpeg.register()
+
+# Where text stands in a picture; `inference_worker.burned_in.TextReader.find` is one.
+Find = Callable[[NDArray[np.uint8]], Sequence[Box]]
+
+_MARGIN = 4  # pixels beyond what was found
+_MOST_SHARE = 0.25  # of a frame that is text: then it is a page, and blanking leaves nothing of it
+_ROUNDS = 3
+_WHITE = 255.0
+_REFUSAL = "its pixels cannot be decoded"
+
+
+@dataclass(frozen=True)
+class Blanked:
+    """What was done to an object's pixels."""
+
+    frames: int
+    regions: int
+
+
+def blank(dataset: Dataset, find: Find) -> Blanked:
+    """Decode the pixels of `dataset` and blank the text in them, in place; native pixels stand there then.
+
+    Looks again after each change. Raises NotSuitable where text is left or takes more than a quarter of a frame,
+    UnusableInput where the pixels cannot be decoded.
+    """
+    stored = _decoded(dataset)
+    regions = sum(_blanked(frame, dataset, find) for frame in stored)
+    _put(dataset, stored)
+    return Blanked(len(stored), regions)
+
+
+def native(dataset: Dataset) -> None:
+    """Make the pixels native, in place, where they are compressed: masks and maps, in which nobody writes."""
+    if by_pydicom(lambda: dataset.file_meta.TransferSyntaxUID.is_compressed, _REFUSAL):
+        by_pydicom(lambda: dataset.decompress(generate_instance_uid=False), _REFUSAL)
+
+
+def _blanked(frame: NDArray[np.generic], dataset: Dataset, find: Find) -> int:
+    count = 0
+    least = _black(frame, dataset)
+    for _ in range(_ROUNDS):
+        boxes = find(shown(frame, dataset))
+        if not boxes:
+            return count
+        count += len(boxes)
+        covered = np.zeros(frame.shape[:2], bool)
+        for top, bottom, left, right in boxes:
+            place = np.s_[max(0, top - _MARGIN) : bottom + _MARGIN, max(0, left - _MARGIN) : right + _MARGIN]
+            covered[place] = True
+        if covered.mean() > _MOST_SHARE:
+            raise NotSuitable("text takes more than a quarter of a picture: it is a page")
+        frame[covered] = least
+    if find(shown(frame, dataset)):
+        raise NotSuitable("text in the pixels could not be blanked")
+    return count
+
+
+def _black(frame: NDArray[np.generic], dataset: Dataset) -> Any:
+    """What is black in a frame: the least value, or the greatest where that is (PS3.3 C.7.6.3.1.2)."""
+    if str(dataset.get("PhotometricInterpretation")) == "MONOCHROME1":
+        return frame.max()
+    return frame.min() if frame.ndim == 2 else frame.min(axis=(0, 1))
+
+
+def shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.uint8]:
+    """A frame as 8 bits of grey, from its least to its greatest value but for one in two hundred at either end."""
+    grey = frame.astype(np.float32)
+    if grey.ndim == 3:
+        grey = grey.max(axis=2) if str(dataset.get("PhotometricInterpretation")) == "RGB" else grey[..., 0]
+    low, high = np.percentile(grey, (0.5, 99.5))
+    if high <= low:
+        low, high = float(grey.min()), float(grey.max())
+    scaled = np.clip((grey - low) / max(high - low, 1e-6), 0, 1) * _WHITE
+    return np.asarray(scaled, np.uint8)
+
+
+def _decoded(dataset: Dataset) -> list[NDArray[np.generic]]:
+    """The frames as they are stored, bits that are not stored cleared."""
+    decoder = by_pydicom(lambda: get_decoder(dataset.file_meta.TransferSyntaxUID), _REFUSAL)
+    count = by_pydicom(lambda: get_nr_frames(dataset, warn=False), _REFUSAL)
+    frames = []
+    for index in range(count):
+        found, meta = by_pydicom(partial(decoder.as_array, dataset, index=index), _REFUSAL)
+        dataset.PhotometricInterpretation = meta["photometric_interpretation"]
+        frames.append(np.array(found))
+    if not frames:
+        raise UnusableInput(_REFUSAL)
+    return frames
+
+
+def _put(dataset: Dataset, frames: Sequence[NDArray[np.generic]]) -> None:
+    """Native pixels (PS3.5 8.1.1), colour by pixel."""
+    content = b"".join(np.ascontiguousarray(one).tobytes() for one in frames)
+    dataset.PixelData = content + b"\0" * (len(content) % 2)
+    dataset["PixelData"].VR = "OB" if dataset.BitsAllocated <= 8 else "OW"
+    if int(dataset.get("SamplesPerPixel") or 1) > 1:
+        dataset.PlanarConfiguration = 0
