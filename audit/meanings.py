@@ -41,7 +41,7 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.STARTED: Meaning(
         _ACTIVITY,
         "a role begins",
-        f"version, process, {_CLOCK}; `trail_may_be_altered`: by what, where the setting of that name lets it start so",
+        f"version, process, {_CLOCK}; `trail_may_be_altered`: by what, where the setting of that name lets it start",
     ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
@@ -423,6 +423,21 @@ MEANINGS: Mapping[Action, Meaning] = {
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.TRAIL_KEY: Meaning(
+        _ALERT,
+        "a key signs the trail's checkpoints from here on",
+        "`key`: its verifier key; `before`: the id of the key that it takes over from; `lost`: that one is lost; user",
+    ),
+    Action.NOT_SEALED: Meaning(
+        _ALERT, "the trail is not what was signed before, or its keys are not to be used; nothing is signed", "reason"
+    ),
+    Action.WITNESS_AWAY: Meaning(_ALERT, "an outside place takes no checkpoints any more", "place, kind, reason"),
+    Action.WITNESS_BACK: Meaning(
+        _ACTIVITY, "an outside place takes checkpoints again", "place, kind, since when it took none"
+    ),
+    Action.CONTRADICTED: Meaning(
+        _ALERT, "an outside place has a checkpoint that this trail does not come to", "place, kind, reason"
+    ),
     Action.TRAIL_EXPORTED: Meaning(
         _EXPORT,
         "entries of the trail were written out; that somebody set about it is an entry before that",
@@ -441,12 +456,15 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.RESULTS_READ: Meaning(
         _ACCESSED,
-        "somebody read what models found, or a result, by the API",
-        "user, request, form (findings, metadata, object, picture or text), the result's UID where it was one",
+        "somebody read what models found, or a result, by the API or a command",
+        (
+            "user, request, form (findings, impression, facts, metadata, object, picture or text), the result's "
+            "UID where it was one"
+        ),
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,
-        "somebody looked for studies by a Patient ID or an Accession Number by the API",
+        "somebody looked for studies by a Patient ID or an Accession Number, by the API or a command",
         "user, request, by which of them (never the number), how many were found",
     ),
 }

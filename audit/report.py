@@ -17,8 +17,8 @@ class Question(StrEnum):
 
     DECIDED = "who decided what"
     WRONG = "what was refused, or failed"
-    CHANGED = "what was changed in the configuration"
-    SENT = "what went out"
+    CHANGED = "what was changed in settings, models, users or keys"
+    SENT = "what went out, or was removed"
     ASKED = "who else was asked"
     LOOKED = "who looked at results or at the trail"
 
@@ -54,7 +54,11 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.DEAD_LETTER,
             Action.DELIVERY_FAILED,
             Action.DELIVERY_LOST,
+            Action.ACCESS_REFUSED,
             Action.DELIVERY_NOT_COMMITTED,
+            Action.LOCKED_OUT,
+            Action.LOGIN_REFUSED,
+            Action.REQUEST_REFUSED,
             Action.INSTANCE_REFUSED,
             Action.JOB_FAILED,
             Action.JOB_LOST,
@@ -69,12 +73,32 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.SUMMARY_RETRIED,
         }
     ),
-    Question.CHANGED: frozenset({Action.CONFIGURED, Action.MODEL_ADDED}),
+    Question.CHANGED: frozenset(
+        {
+            Action.CONFIGURED,
+            Action.KEY_MADE,
+            Action.KEY_REVOKED,
+            Action.MODEL_ADDED,
+            Action.PASSWORD_SET,
+            Action.SIGNING_KEY_MADE,
+            Action.USER_ADDED,
+            Action.USER_CHANGED,
+            Action.USER_INVITED,
+        }
+    ),
     Question.SENT: frozenset(
-        {Action.DELIVERED, Action.LANGUAGE_MODEL_ASKED, Action.LITERATURE_ASKED, Action.NOTE_DELIVERED}
+        {
+            Action.DELIVERED,
+            Action.EXPORTED,
+            Action.EXPORT_BEGUN,
+            Action.LANGUAGE_MODEL_ASKED,
+            Action.LITERATURE_ASKED,
+            Action.NOTE_DELIVERED,
+            Action.REMOVED,
+        }
     ),
     Question.ASKED: frozenset({Action.COUNTED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
-    Question.LOOKED: frozenset({Action.READ}),
+    Question.LOOKED: frozenset({Action.PATIENT_SEARCHED, Action.READ, Action.RESULTS_READ, Action.TRAIL_EXPORTED}),
 }
 _QUESTION = {action: question for question, actions in ANSWERS.items() for action in actions}
 

@@ -62,7 +62,7 @@ class Transaction(UnitOfWork):
         self._person = person
         self._entries: list[dict[str, object]] = []
 
-    def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
+    def record(self, action: Action, study: StudyId | None = None, /, **details: object) -> None:
         """Append an entry when this transaction commits. `details` are text, whole numbers, lists and objects."""
         said = {**self._person, **details}
         self._entries.append({"action": action.value, "study": str(study) if study else None, "details": said})
@@ -118,7 +118,7 @@ class Ledger:
             yield transaction
             transaction.flush()
 
-    def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
+    def record(self, action: Action, study: StudyId | None = None, /, **details: object) -> None:
         """One entry by itself, for what changes no state of a study: start, stop, configuration, a reading."""
         with self.transaction() as transaction:
             transaction.record(action, study, **details)

@@ -280,8 +280,8 @@ class Checkpoint:
 
     def successors(self) -> list[Key]:
         """The keys to sign from here on, by the text: a signature beside it anybody may add."""
-        lines = (line.partition(" ") for line in self.text.split("\n")[3:])
-        return [Key.parse(value) for word, _, value in lines if word == "next-key"]
+        named = (line.partition(" ") for line in self.text.split("\n")[3:])
+        return list(self.signed_by([Key.parse(value) for word, _, value in named if word == "next-key"]))
 
 
 class Export:
@@ -302,8 +302,8 @@ class Export:
         except Altered as found:
             self.verdict.altered.append(str(found))
         for number in self._backwards[:1]:
-            also = f" (and so of {len(self._backwards) - 1} others)" if len(self._backwards) > 1 else ""
-            self.verdict.remarks.append(f"entry {number}: its time lies before that of the entry before it{also}")
+            said = f"entry {number}: its time lies before that of the entry before it"
+            self.verdict.remarks.append(f"{said} (so of {len(self._backwards)} in all): a clock was set back")
         return self.verdict
 
     def _line(self) -> bytes:
@@ -426,7 +426,7 @@ class Export:
         timed = sorted((one for one in every if one.at), key=lambda one: one.size)
         for smaller, one in zip(timed, timed[1:]):
             if smaller.at and one.at and one.at < smaller.at - CLOCKS:
-                self.verdict.remarks.append(f"{one}: its time lies before that of a smaller one")
+                self.verdict.remarks.append(f"{one}: its time lies before that of a smaller one: a clock was set back")
 
     def _compare_outside(self, one: Checkpoint, compared: set[int]) -> None:
         for other in (*self.inside, *self._outside):
@@ -435,7 +435,7 @@ class Export:
         if one.size in compared:
             return
         if self.newest and one.size < self.newest.size:
-            said = "cannot be compared: export with --checkpoints FILE, for a proof of consistency"
+            said = "cannot be compared: export with --witness FILE, for a proof of consistency"
         elif one.at and self._made and one.at < self._made - PUBLISHED:
             raise Altered(f"{one} was there before the export was made, whose trail ends sooner: entries are missing")
         else:
@@ -444,11 +444,11 @@ class Export:
 
 
 def notes(text: str) -> Iterator[str]:
-    """The notes in a file: some behind one another, or texts in the objects of JSON lines."""
+    """The notes in a file: some behind one another, or one in each line as `{"note":...}`, as a syslog keeps them."""
     lines: list[str] = []
     for line in text.split("\n"):
-        if line.startswith("{"):
-            yield from (one for one in _parsed(line).values() if isinstance(one, str) and f"\n\n{DASH}" in one)
+        if '{"note":' in line:
+            yield json.JSONDecoder().raw_decode(line[line.index('{"note":') :])[0]["note"]
             continue
         if lines and lines[-1].startswith(DASH) and not line.startswith(DASH):
             yield "\n".join([*lines, ""])
@@ -463,7 +463,7 @@ def published(path: str) -> list[Checkpoint]:
     try:
         if found := [Checkpoint.parse(note, f"in {path}") for note in notes(Path(path).read_bytes().decode())]:
             return found
-    except (ValueError, Altered) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, Altered) as error:
         raise Unjudged(f"{path} holds what is no checkpoint: {error}") from None
     raise Unjudged(f"{path} holds no checkpoint")
 

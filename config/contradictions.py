@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from config import access_faults, console_faults
+from config.audit_faults import of_witnesses
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
@@ -41,6 +42,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
+    yield from of_witnesses(settings)
     yield from access_faults.contradictory(settings)
 
 

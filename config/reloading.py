@@ -33,6 +33,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
+    "audit": frozenset({"seal"}),
     "language_models": frozenset({"summarise"}),
     "summary": frozenset({"summarise"}),
     # Who asks for impressions; `up` begins or ends the role that writes them.

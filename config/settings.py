@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from config.access import AccessSettings
+from config.audit import Audit
 from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
@@ -469,6 +470,7 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    audit: Audit = _defaults()
     summary: Summary = _defaults()
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import uvicorn
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.console import Console
 from console.api.app import application
 from console.api.backend import Backend
-from console.api.problems import Kind, ProblemError
+from console.auth.wiring import open_access
 from dicom_node.tls.acceptor import TlsAcceptor
-from domain.permissions import Principal
 from domain.stopping import loop_until
 from roles.process import Context
 from roles.tasks import Throttled
@@ -38,7 +36,8 @@ def serve(context: Context) -> None:
     """Serve the API until told to stop."""
     console = context.settings.console
     backend = Backend(context.settings, context.ledger, context.objects, context.health)
-    app = application(backend, _Nobody())
+    access = open_access(context.settings.access, context.ledger, context.settings.data, console.url)
+    app = application(backend, access.door, [access.router])
     listening = _open(context, console)
     if listening is None:
         return
@@ -49,13 +48,6 @@ def serve(context: Context) -> None:
                 raise RuntimeError("the server of the API ended by itself")
             forget()
             context.health.beat()
-
-
-class _Nobody:
-    """Until there are users and keys, nobody is known."""
-
-    def principal(self, request: Request) -> Principal:
-        raise ProblemError(Kind.NOT_LOGGED_IN, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _forget(context: Context) -> None:

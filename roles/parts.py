@@ -28,6 +28,8 @@ RESULTS = "objects/results"
 REQUESTS = "objects/requests"
 WORK = "work"
 ENGINES = "engines"
+ACCESS = "access"  # keys that access tokens are signed with
+SEAL = "seal"  # keys that checkpoints are signed with
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
@@ -47,7 +49,8 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "deliver": {RESULTS: Need.READS},
     "relay": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
-    "serve": {IMAGES: Need.READS, RESULTS: Need.READS},
+    "seal": {SEAL: Need.WRITES},
+    "serve": {IMAGES: Need.READS, RESULTS: Need.READS, ACCESS: Need.WRITES},
 }
 
 

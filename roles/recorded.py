@@ -85,9 +85,8 @@ def _schema_is_there(context: Context) -> bool:
 def _record_start(context: Context, alterable: Sequence[Fault]) -> None:
     known = {"trail_may_be_altered": [one.said for one in alterable]} if alterable else {}
     with context.ledger.transaction() as transaction:
-        transaction.record(
-            Action.STARTED, version=version("dicom-node"), process=os.getpid(), clock=clock_offset(), **known
-        )
+        said = {"version": version("dicom-node"), "process": os.getpid(), "clock": clock_offset(), **known}
+        transaction.record(Action.STARTED, None, **said)
         _record_settings(transaction, context.settings, context.ledger.role)
 
 

@@ -12,7 +12,19 @@ from config.imports import importing
 from roles.table import module
 
 # Least to import first: each role begins while the next one's libraries are read.
-_LEAST_FIRST = ("follow", "work", "assemble", "relay", "index", "retain", "summarise", "deliver", "write", "serve")
+_LEAST_FIRST = (
+    "follow",
+    "work",
+    "assemble",
+    "relay",
+    "seal",
+    "index",
+    "retain",
+    "summarise",
+    "deliver",
+    "write",
+    "serve",
+)
 # What sets the number of threads that NumPy's BLAS starts when it is imported; a process of one alone may be copied.
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 

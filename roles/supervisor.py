@@ -303,7 +303,7 @@ def role_processes(settings: Settings) -> list[str]:
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
     serve = ["serve"] if is_served(settings) else []
-    ends = [*summarise, "write", "deliver", "retain", *serve]
+    ends = [*summarise, "write", "deliver", "retain", "seal", *serve]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 

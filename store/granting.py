@@ -123,8 +123,7 @@ def _to_take(role: str, given: _Held, told: _Held) -> Iterator[str]:
 def _to_give(process: str, given: _Held, told: _Held) -> Iterator[str]:
     role, part = role_of(process), PARTS[process]
     yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}"
-    if part.appends:
-        yield f"GRANT EXECUTE ON FUNCTION {_APPEND}, {_END} TO {role}"
+    yield f"GRANT EXECUTE ON FUNCTION {_APPEND}, {_END} TO {role}"
     if part.traces:
         yield f"GRANT EXECUTE ON FUNCTION {_TRACE} TO {role}"
     if part.compares:

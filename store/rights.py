@@ -1,8 +1,8 @@
 """What each process may do in the database, and no more: the one place, for grants, Compose, documents and tests.
 
-Nobody but the owner is in the table with anything on the trail but its last link, and to append by the owner's function
-(migration 0016). No number that the database gives is anybody's to give or to change, and no sequence anybody's to set.
-A change here comes with a migration, be it an empty one, for then `upgrade` grants it.
+Nobody but the owner is in the table with more on the trail than to read it, most with its last link alone, and to
+append by the owner's function (migration 0016). No number that the database gives is anybody's to give or to change,
+and no sequence anybody's to set. A change here comes with a migration, be it an empty one: `upgrade` then grants it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
+from store.checkpoint_tables import audit_checkpoints, audit_cosignatures, audit_publications, audit_tiles
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.once_tables import answered_once
@@ -48,7 +49,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
-from store.trail_tables import audit_parts
+from store.trail_tables import audit_archives, audit_parts
 
 
 class Verb(StrEnum):
@@ -73,14 +74,13 @@ class Right:
 class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
+    None stands for every reader. Everybody may append to the trail; `traces` says that it may ask there which
     hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
     that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
     traces: bool = False
     compares: bool = False
     divides: bool = False
@@ -189,6 +189,7 @@ _OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
 _SECRETS = {"users": ("password", "invitation"), "user_sessions": ("secret", "spent", "csrf"), "api_keys": ("digest",)}
 _SHOWN_OF_PEOPLE = tuple(_read_but(table, *_SECRETS[table.name]) for table in (users, user_sessions, api_keys))
 _OF_PEOPLE = (users, user_sessions, api_keys, login_failures)
+_NOT_SHOWN = (audit_entries, answered_once, *_OF_PEOPLE)
 # Who keeps users and keys.
 _KEEPS_PEOPLE = (
     _add(users),
@@ -428,14 +429,19 @@ RETAIN = Part(
     divides=True,
 )
 
+# It reads the whole trail, and adds to what is proven by it.
+SEAL = Part(
+    (
+        *_read_all(audit_entries, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
+        _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
+    )
+)
+
 OPERATES = Part(
     (
         _LINK,
-        *(
-            _read(table)
-            for table in metadata.tables.values()
-            if table not in (audit_entries, answered_once, *_OF_PEOPLE)
-        ),
+        *(_read(table) for table in metadata.tables.values() if table not in _NOT_SHOWN),
         *_SHOWN_OF_PEOPLE,
         *_KEEPS_PEOPLE,
         _add(outbox),
@@ -475,21 +481,30 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
+    # Who looks at results leaves an entry.
     (
+        _LINK,
         *(_read(table) for table in metadata.tables.values() if table not in (*_OF_NO_READER, *_OF_PEOPLE)),
         *_SHOWN_OF_PEOPLE,
     ),
-    appends=False,
     traces=True,
 )
 
-AUDITS = Part((*_read_all(audit_entries, audit_parts), _read(studies, "id", "study_uid")))
+AUDITS = Part(
+    (
+        *_read_all(audit_entries, audit_parts, audit_archives, audit_tiles, audit_checkpoints, audit_cosignatures),
+        _read(audit_publications),
+        _read(studies, "id", "study_uid"),
+    )
+)
 
 # For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
 SERVE = Part(
     (
+        *_RECORDED[1:],
         *OPERATES.rights,
         *AUDITS.rights,
+        *LETS_IN,
         _read(answered_once),
         _add(answered_once),
         _change(answered_once, "status", "answer"),
@@ -509,6 +524,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "seal": SEAL,
     "serve": SERVE,
     OPERATOR: OPERATES,
     READER: LOOKS,

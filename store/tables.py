@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from store import (  # noqa: F401 - whose tables are of the schema too
     arrival_tables,
+    checkpoint_tables,
     columns,
     commitment_tables,
     once_tables,

@@ -30,13 +30,13 @@ _COPY = "COPY {} (number, entry, hash) FROM STDIN"
 
 @dataclass(frozen=True)
 class ArchivedPart:
-    """A part in a file: entries `first` to `last`, whose hash is `head`; `keys` are those that entries
-    so far named; `digest` is the file's SHA-256."""
+    """A part in a file: entries `first` to `last`, whose hash is `head`; `key` is the one that the
+    trail named first; `digest` is the file's SHA-256."""
 
     first: int
     last: int
     head: bytes
-    keys: tuple[str, ...]
+    key: str
     file: str
     digest: bytes
     at: datetime
@@ -72,7 +72,7 @@ def take_out(connection: Connection, part: ArchivedPart) -> None:
     assert table is not None, "a part that ended has a table of its own"
     connection.execute(text(f"ALTER TABLE {TRAIL} DETACH PARTITION {table}"))
     connection.execute(text(f"DROP TABLE {table}"))
-    connection.execute(insert(audit_archives).values(asdict(part) | {"keys": list(part.keys)}))
+    connection.execute(insert(audit_archives).values(asdict(part)))
 
 
 def put_back(connection: Connection, part: ArchivedPart, rows: Iterable[TrailRow]) -> None:
@@ -105,7 +105,7 @@ def _part(row: Row[tuple[object, ...]]) -> ArchivedPart:
         said["first"],
         said["last"],
         bytes(said["head"]),
-        tuple(said["keys"]),
+        said["key"],
         said["file"],
         bytes(said["digest"]),
         said["at"],

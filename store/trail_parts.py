@@ -46,7 +46,8 @@ def begin_next(connection: Connection) -> int | None:
 
     To be done in the transaction of the entry that says so. A trail of which no part was told of is told to be one.
     """
-    return connection.scalar(_DIVIDE)
+    begun: int | None = connection.scalar(_DIVIDE)
+    return begun
 
 
 def parts(connection: Connection) -> list[TrailPart]:

@@ -1,6 +1,6 @@
 """Tables beside the trail: its parts, and those that were archived. Append-only as it is, with the same triggers."""
 
-from sqlalchemy import ARRAY, BigInteger, Column, Identity, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Identity, LargeBinary, Table, Text
 
 from store.columns import metadata, moment
 
@@ -21,7 +21,7 @@ audit_archives = Table(
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
     Column("head", LargeBinary, nullable=False),  # hash of the last entry
-    Column("keys", ARRAY(Text), nullable=False),  # verifier keys that entries up to the last have named
+    Column("key", Text, nullable=False),  # verifier key that the trail named first
     Column("file", Text, nullable=False),  # its name, without a folder
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the file
     moment("at"),

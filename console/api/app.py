@@ -18,7 +18,8 @@ from console.api.backend import Backend
 from console.api.framing import Framing
 from console.api.problems import Problem, ProblemError
 from console.api.routes import ROUTERS
-from console.api.routing import SECURITY, permission_of
+from console.api.routing import SECURITY, permission_of, refusals
+from console.auth.headers import SecurityHeaders
 from domain.errors import NodeError
 
 ROOT = "/api/v1"
@@ -57,10 +58,11 @@ def application(
     for router in routers:
         app.include_router(router, prefix=ROOT)
     for router in log_in:
-        app.include_router(router)
+        app.include_router(router, responses=refusals(401, 403, 422, 429))
     for route in routes_of(routers):
         _refuse_open(route)
     app.add_middleware(Framing)
+    app.add_middleware(SecurityHeaders, secure=backend.settings.console.url.startswith("https:"))
     app.openapi = _with_security(app)  # type: ignore[method-assign]
     return app
 

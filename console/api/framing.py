@@ -1,4 +1,4 @@
-"""Around every request: its id, how much it may hold, one line in the log, and fields that keep browsers in bounds."""
+"""Around every request: its id, how much it may hold, and one line in the log."""
 
 import logging
 import time
@@ -16,14 +16,6 @@ from console.api.problems import Kind, ProblemError
 LARGEST = 64 << 10
 
 _log = logging.getLogger(__name__)
-# What is answered is for programs, and for nobody's cache; a browser that shows it runs nothing and frames nothing.
-_FIELDS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 class Framing:
@@ -77,10 +69,7 @@ class _Request:
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.id
-            for name, value in _FIELDS.items():
-                headers.setdefault(name, value)
+            MutableHeaders(scope=message)["X-Request-Id"] = self.id
         await self._send(message)
 
     def _tell(self, seconds: float) -> None:

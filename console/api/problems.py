@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from domain.errors import ConfigurationError, Permanent, Retryable
+from console.auth.refusals import LockedOut, NotLetIn, NotLoggedIn, ProviderAway, Unacceptable
+from domain.errors import ConfigurationError, NodeError, Permanent, Retryable
 
 MEDIA_TYPE = "application/problem+json"
 #: Below it each kind is explained.
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     KEY_USED = "key-used"
     TOO_MANY = "too-many"
     DEFECT = "defect"
+    PROVIDER = "provider"
     UNAVAILABLE = "unavailable"
 
 
@@ -62,6 +64,7 @@ SAID: Mapping[Kind, Said] = {
     Kind.KEY_USED: Said(422, "Key used before", "Take another Idempotency-Key: this one was for another request."),
     Kind.TOO_MANY: Said(429, "Too many requests", "Wait for as long as Retry-After says."),
     Kind.DEFECT: Said(500, "A defect of the node", "Give its operator the instance: the log tells more under it."),
+    Kind.PROVIDER: Said(502, "No provider", "Who knows the users does not answer: try again, or ask its operator."),
     Kind.UNAVAILABLE: Said(503, "Not available now", "A server that the node needs is away: ask again later."),
 }
 
@@ -71,6 +74,16 @@ class Wrong(BaseModel):
 
     where: str = Field(examples=["query.limit"])
     what: str = Field(examples=["Input should be less than or equal to 200"])
+
+
+# How the people's door says no.
+_OF_DOOR: Mapping[type[NodeError], Kind] = {
+    NotLoggedIn: Kind.NOT_LOGGED_IN,
+    NotLetIn: Kind.NOT_PERMITTED,
+    LockedOut: Kind.TOO_MANY,
+    Unacceptable: Kind.INVALID,
+    ProviderAway: Kind.PROVIDER,
+}
 
 
 class Problem(BaseModel):
@@ -133,6 +146,18 @@ def of(request_id: str, error: Exception) -> Response:
         return response(request_id, Kind.INVALID, errors=[_wrong(one) for one in error.errors()])
     if isinstance(error, HTTPException):
         return _of_framework(request_id, error)
+    return _of_node(request_id, error)
+
+
+def answering(request: Request, error: Exception) -> Response:
+    """`of`, as the framework calls it."""
+    return of(request.state.request_id, error)
+
+
+def _of_node(request_id: str, error: Exception) -> Response:
+    for refusal, kind in _OF_DOOR.items():
+        if isinstance(error, refusal):
+            return response(request_id, kind, error.sentence, _headers(error))
     if isinstance(error, Retryable):
         # What a server said of itself is for the log.
         return response(request_id, Kind.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
@@ -141,9 +166,10 @@ def of(request_id: str, error: Exception) -> Response:
     return response(request_id, Kind.DEFECT)
 
 
-def answering(request: Request, error: Exception) -> Response:
-    """`of`, as the framework calls it."""
-    return of(request.state.request_id, error)
+def _headers(error: NodeError) -> Mapping[str, str]:
+    if isinstance(error, LockedOut):
+        return {"Retry-After": str(error.retry_after)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, NotLoggedIn) else {}
 
 
 def _of_framework(request_id: str, error: HTTPException) -> Response:

@@ -97,7 +97,7 @@ def granted(grants: tuple[Grant, ...], groups: frozenset[str]) -> tuple[frozense
     """The roles of these groups, and the bounds: those of all grants together, and none where one of them has none."""
     found = [one for one in grants if one.value in groups]
     roles = frozenset(UserRole(one.role) for one in found)
-    readers = [one for one in found if one.role == UserRole.RADIOLOGIST] or found
+    readers = [one for one in found if UserRole(one.role) is UserRole.RADIOLOGIST] or found
     if any(not one.destinations and not one.departments for one in readers):
         return roles, Bounds()
     destinations = frozenset(name for one in readers for name in one.destinations)

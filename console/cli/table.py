@@ -96,6 +96,7 @@ COMMANDS: Mapping[str, Command] = {
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
     "retain": _role("Remove what is old, or what the disk has no room for."),
+    "seal": _role("Sign the trail as it grows, and give what is signed to outside places."),
     "serve": _role("Serve the REST API to people and programs."),
     "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
 }

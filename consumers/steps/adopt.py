@@ -84,8 +84,8 @@ def adopt(
             withdraw(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
         changed = [one for one in rows.values() if present or one.id == wanted.sent]
         _move(transaction, changed, wanted, now)
-        changed = before.changed(transaction.connection)
-        transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows), **changed)
+        decided = before.changed(transaction.connection)
+        transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows), **decided)
     return wanted
 
 

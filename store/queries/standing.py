@@ -45,10 +45,10 @@ def standing(connection: Connection, study: StudyId) -> Standing:
             _rows("impression", summaries, summaries.c.study_id == study, _withdrawn(summaries)),
         )
     )
-    return Standing(study, {f"{kind} {row}": state for kind, row, state in rows})
+    return Standing(study, {f"{kind} {row}": state for kind, row, state in rows.tuples()})
 
 
-def _rows(kind: str, table: Table, which: _Condition, words: Mapping[str, _Condition]) -> Select[tuple[str, str, str]]:
+def _rows(kind: str, table: Table, which: _Condition, words: Mapping[str, _Condition]) -> Select[str, str, str]:
     state: ColumnElement[str] = table.c.state
     for word, holds in words.items():
         state = state + case((holds, f", {word}"), else_="")

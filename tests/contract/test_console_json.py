@@ -47,6 +47,7 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
+    "audit keys rotate",
     "hold",
     "release",
     "restore",
@@ -105,6 +106,9 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit checkpoint": "",
+    "audit keys list": "",
+    "audit prove": "1",
     "audit report": "--study STUDY",
     "audit show": "",
     "audit verify": "",

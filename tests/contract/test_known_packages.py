@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from config.settings import Database, Models, Settings
+from console.actions.known_packages import faults
 from console.cli.app import app
 from console.cli.diagnostics import examine
-from console.actions.known_packages import faults
 from console.cli.looks import Mark
 from domain.findings import Code
 from domain.vocabulary import Vocabulary

@@ -98,7 +98,7 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
         for _ in range(40):
             with ledger.transaction() as transaction:
                 transaction.emit(Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now()))
-                transaction.record(Action.STUDY_COMPLETED, study=new_study_id())
+                transaction.record(Action.STUDY_COMPLETED, new_study_id())
 
     def read() -> None:
         last = 0

@@ -56,6 +56,22 @@ def dimse_modules() -> Path:
     return found[-1].parent
 
 
+def oidc_modules() -> Path:
+    """The folder of JavaScript modules that has oidc-provider."""
+    found = sorted((ROOT / ".counterparts" / "oidc").glob("[0-9]*/node_modules/oidc-provider"))
+    if not found:
+        missing("oidc-provider", f"{INSTALL} --oidc")
+    return found[-1].parent
+
+
+def keycloak_home() -> Path:
+    """Keycloak, which is fetched where somebody asks for it alone: it is large, and takes long to start."""
+    found = sorted((ROOT / ".counterparts" / "keycloak").glob("[0-9]*[0-9]/bin/kc.sh"))
+    if not found:
+        pytest.skip(f"Keycloak is not there: {INSTALL} --keycloak")
+    return found[-1].parents[1]
+
+
 def dicom_rs(program: str) -> Path:
     """A program of dicom-rs, which is built where somebody asks for it alone."""
     found = sorted((ROOT / ".counterparts" / "dicom-rs").glob(f"[0-9]*/bin/{program}"))

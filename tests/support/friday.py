@@ -147,6 +147,10 @@ WAITS: Mapping[str, Row] = {
         "files under `DATA/objects` cannot be read or written",
         "is the disk full, read-only or not mounted? Nothing is lost; it goes on by itself",
     ),
+    "a trail that can be signed": (
+        "the trail is not what `seal` signed before, or its keys are missing; studies go on, and nothing is signed",
+        "`dicom-node audit verify` tells which entry was altered; keys: the reason says which folder",
+    ),
     "the database's schema": (
         "the database is older than the node, and somebody else may own its schema",
         "`dicom-node database upgrade`, as the schema's owner",

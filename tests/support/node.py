@@ -26,7 +26,7 @@ from tests.support.processes import Process, alive, free_port, kill_pid, postmas
 T = TypeVar("T")
 
 PROGRAM = tuple(program("console.cli.main"))
-ROLES = ("listen", "index", "assemble", "work", "write", "deliver", "retain")
+ROLES = ("listen", "index", "assemble", "work", "write", "deliver", "retain", "seal")
 
 
 class Node:

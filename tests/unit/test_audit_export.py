@@ -14,6 +14,7 @@ from audit.canonical import canonical
 from audit.chain import verify
 from audit.notes import Note
 from audit.tree import consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_inclusion
+from tests.support.attacks import footed
 from tests.support.exports import SealedTrail, chained, entry, judged, signer
 
 TRAIL = SealedTrail.of(21)
@@ -62,6 +63,24 @@ def test_any_cut_and_anything_behind_the_end_is_found(export: bytes, data: st.Da
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_given_instead_gets_a_verdict_and_no_traceback(rubbish: bytes, before: bytes) -> None:
     assert not _passes(before + rubbish)
+
+
+@given(st.sampled_from([WHOLE, CHOICE, PART]), st.data())
+@settings(max_examples=400, deadline=None)
+def test_any_byte_that_is_another_is_found_with_a_last_line_that_fits_but_in_what_nobody_signs(
+    export: bytes, data: st.DataObject
+) -> None:
+    lines = export.splitlines(keepends=True)
+    at = data.draw(st.integers(0, len(lines) - 2))
+    changed = bytearray(lines[at])
+    changed[data.draw(st.integers(0, len(changed) - 2))] ^= data.draw(st.integers(1, 255))
+    lines[at] = bytes(changed)
+    if b"\n" not in changed[:-1] and _passes(b"".join(footed(lines))):
+        assert _but(json.loads(changed), "of", "made") == _but(json.loads(export.splitlines()[at]), "of", "made")
+
+
+def _but(said: dict[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in said.items() if name not in names}
 
 
 def _passes(export: bytes) -> bool:

@@ -19,7 +19,11 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain", "serve")
+ROLES = (
+    *("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain"),
+    "seal",
+    "serve",
+)
 ONCE = ("migrate", "rights")  # they do their work and end
 BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from console import json_views
 from console.auth import keys as auth_keys
 from console.cli.bounds import Departments, Destinations, bound_to, bounds_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list, say, tell
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from domain.permissions import PERMITTED, Permission, UserRole
 from roles.database import reading
@@ -77,7 +76,7 @@ def make_key(
     bounds = bounds_of(destinations, departments)
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         key, text = auth_keys.make(
-            Ledger(source, "console"),
+            ledger(source),
             name,
             _scopes(scopes),
             bounds,
@@ -100,7 +99,7 @@ def revoke_key(
     Example:  dicom-node keys revoke worklist --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        key = auth_keys.revoke(Ledger(source, "console"), name, user(), datetime.now(UTC))
+        key = auth_keys.revoke(ledger(source), name, user(), datetime.now(UTC))
     tell(as_json, json_views.record(key), f"the key {key.name} opens nothing any more")
 
 

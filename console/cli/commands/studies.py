@@ -17,6 +17,7 @@ from console.actions import studies as asked
 from console.actions.served import served
 from console.cli import study_view
 from console.cli.counting import counted
+from console.cli.looked import Looked
 from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, complain, moment, print_json, print_list, say, screen
@@ -102,11 +103,15 @@ def status(
     if watch and as_json:
         raise ConfigurationError("--watch is for people: ask again and again for --json")
 
+    looked = Looked()
+
     def show() -> None:
         with reading(settings) as source:
             if study is not None:
-                _show_one(source, settings, study, everything, as_json)
+                _show_one(source, settings, study, everything, looked, as_json)
             else:
+                if any(typed):
+                    looked.for_patient(source, *typed)
                 marked = replace(wanted, marks=asked.marks(source, settings, *typed))
                 _show_list(source, settings, marked, last, as_json)
 
@@ -121,10 +126,14 @@ def _read(typed: str | None) -> str:
     return sys.stdin.readline() if typed == "-" else typed or ""
 
 
-def _show_one(source: Database, settings: Settings, study: str, everything: bool, as_json: bool) -> None:
+def _show_one(
+    source: Database, settings: Settings, study: str, everything: bool, looked: Looked, as_json: bool
+) -> None:
     known, trouble = find_study(source, study), index_state.trouble(settings)
     most = None if everything else SHOWN
     path, place = asked.whole_path(source, known, most)
+    if any(one.findings for one in path.jobs):
+        looked.at_results(source, known, "findings")
     if as_json:
         print_json(json_views.path(path, place, trouble))
         return

@@ -8,6 +8,7 @@ import typer
 from config.settings import LanguageModel, Settings
 from console import json_views
 from console.cli import summary_view
+from console.cli.looked import Looked
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json, say, screen
 from console.cli.user import ledger, user
@@ -74,6 +75,8 @@ def show(
         found = find_study(source, study)
         with source.transaction() as connection:
             summary, record = newest(connection, found), summary_of(connection, found)
+        if summary is not None:
+            Looked().at_results(source, found, "facts" if only_payload or only_facts else "impression")
     if summary is None or record is None:
         raise Permanent(_NONE)
     if (only_payload or only_facts) and not as_json:

@@ -3,16 +3,14 @@
 import typer
 
 from audit.actions import Action
-from audit.chain import Verdict
-from audit.chain import verify as follow
-from audit.trail import Entry, newest_entries, rows
+from audit.trail import Entry, newest_entries
 from console import json_views
 from console.cli import entry_view
-from console.cli.commands import trail_report
+from console.cli.commands import trail_report, trail_signed, trail_verify
 from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
-from console.cli.output import complain, moment_of_entry, print_json, print_list, say
+from console.cli.output import moment_of_entry, print_json, print_list
 from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
 from console.cli.user import ledger
 from domain.records import Listed
@@ -26,37 +24,9 @@ group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=
 app.add_typer(group, name="audit")
 group.command()(export)
 group.command()(verifier)
-
-
-@group.command()
-def verify(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Follow the hash chain from the first entry to the last; exit code 1 and the first bad entry where it breaks.
-
-    Example:  dicom-node audit verify --data trial
-    """
-    with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
-        verdict = follow(rows(source))
-        ledger(source).record(Action.READ, what="verify", entries=verdict.checked, bad=verdict.bad)
-    if as_json:
-        print_json(
-            {
-                "intact": verdict.bad is None,
-                "checked": verdict.checked,
-                "bad": verdict.bad,
-                "reason": verdict.reason,
-                "head": verdict.head.hex(),
-                "beyond": verdict.beyond,
-                "breaks": verdict.breaks,
-            }
-        )
-    elif verdict.bad is None:
-        say(f"intact: {verdict.checked} entries follow from one another; the last one's hash is {verdict.head.hex()}")
-    if verdict.bad is not None:
-        complain(
-            f"entry {verdict.bad} is wrong: {verdict.reason}; the {verdict.checked} entries before it are intact"
-            f"{_behind(verdict)}"
-        )
-        raise typer.Exit(1)
+for one in (trail_verify.verify, trail_signed.checkpoint, trail_signed.prove):
+    group.command()(one)
+group.add_typer(trail_signed.keys_group, name="keys")
 
 
 @group.command()
@@ -105,9 +75,3 @@ def _entries(source: Database, wanted: EntryFilter, last: int) -> Listed[Entry]:
     found = newest_entries(source, last, wanted)
     ledger(source).record(Action.READ, wanted.study, what=in_words(wanted), entries=len(found.rows))
     return found
-
-
-def _behind(verdict: Verdict) -> str:
-    """What there is to say of the chain behind the first entry that is wrong."""
-    behind = f"; {verdict.beyond} behind it follow from one another" if verdict.beyond else ""
-    return f"{behind}, until {verdict.breaks}" if verdict.breaks else behind

@@ -1,7 +1,7 @@
 """`audit export` and `audit verifier`: the trail for others, and the program by which they prove it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,14 +12,18 @@ import typer
 
 from audit import trail_verifier
 from audit.export.exporting import Asked, Export, csv_export, json_lines_export, recorded
-from audit.trail import Ledger
+from audit.export.sealing import sealed
+from audit.notes import Note
+from config.settings import Settings
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, settings_from
 from console.cli.output import piped, say
 from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from roles.database import reading
+from roles.outside_places import place_of
+from roles.seal_keys import trusted_keys
 from store.database import Database
 from store.grants import AUDITOR
 from store.trail import EntryFilter
@@ -40,6 +44,16 @@ OutFile = Annotated[
     typer.Option("--out", metavar="FILE", help="A new file, yours alone; without it standard output, for a pipe."),
 ]
 
+Witness = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="PLACE",
+        help="Where checkpoints were published that it is to be compared with, as for verify: their proofs go along. "
+        "Of use for a choice of entries; all entries need none. May be repeated.",
+    ),
+]
+
 
 def export(
     form: AsFormat = ExportFormat.JSON_LINES,
@@ -49,6 +63,7 @@ def export(
     since: Since = None,
     until: Until = None,
     out: OutFile = None,
+    witness: Witness = None,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -61,11 +76,12 @@ def export(
     Examples:  dicom-node audit export --out trail.jsonl --data trial
     dicom-node audit export --format csv --study 3f2a --out study.csv --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source, _target(out) as file:
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings, AUDITOR) as source, _target(out) as file:
         wanted = entry_filter(source, study, action, actor, since, until)
         asked = Asked() if wanted == EntryFilter() else Asked(in_words(wanted), wanted)
-        made = _export(source, form, asked)
-        for piece in recorded(Ledger(source, "console"), made, user()):
+        made = _export(settings, source, form, asked, witness or [])
+        for piece in recorded(ledger(source), made, user()):
             file.write(piece)
     if out:
         say(f"{made.count} entries in {out}; SHA-256 {made.sha256}")
@@ -80,10 +96,13 @@ def verifier() -> None:
         file.write(Path(trail_verifier.__file__).read_bytes())
 
 
-def _export(source: Database, form: ExportFormat, asked: Asked) -> Export:
+def _export(settings: Settings, source: Database, form: ExportFormat, asked: Asked, witnesses: Sequence[str]) -> Export:
     if form is ExportFormat.CSV:
         return csv_export(source, asked)
-    return json_lines_export(source, asked, None, datetime.now(UTC))
+    made = datetime.now(UTC)
+    claims = (claim for one in witnesses for claim in place_of(settings, one).claims())
+    published = [Note.parse(claim.note) for claim in claims]
+    return json_lines_export(source, asked, sealed(source, trusted_keys(settings), published), made)
 
 
 @contextmanager

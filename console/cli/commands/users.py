@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console import json_views
 from console.auth import users as auth_users
 from console.cli.bounds import Departments, Destinations, bound_to, bounds_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import print_json, print_list, say, tell
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from domain.people import LOCAL, User
 from domain.permissions import UserRole
@@ -66,7 +65,7 @@ def add_user(
     bounds = bounds_of(destinations, departments)
     with reading(settings, OPERATOR) as source:
         made, token = auth_users.add(
-            Ledger(source, "console"), name, _roles(roles), bounds, user(), datetime.now(UTC), _held(settings)
+            ledger(source), name, _roles(roles), bounds, user(), datetime.now(UTC), _held(settings)
         )
     _hand_over(settings, made, token, as_json)
 
@@ -85,7 +84,7 @@ def give_roles(
     Example:  dicom-node users roles alice --role radiologist --role auditor --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        before, after = auth_users.give_roles(Ledger(source, "console"), name, _roles(roles), user())
+        before, after = auth_users.give_roles(ledger(source), name, _roles(roles), user())
     line = f"{after.name} is {', '.join(sorted(after.roles))}; before: {', '.join(sorted(before.roles)) or 'nothing'}"
     tell(as_json, json_views.record(after), line)
 
@@ -106,7 +105,7 @@ def bind_user(
     """
     bounds = bounds_of(destinations, departments)
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        _, after = auth_users.bind(Ledger(source, "console"), name, bounds, user())
+        _, after = auth_users.bind(ledger(source), name, bounds, user())
     tell(as_json, json_views.record(after), f"{after.name} is bound to {bound_to(after.bounds) or 'nothing'}")
 
 
@@ -119,7 +118,7 @@ def disable_user(
     Example:  dicom-node users disable alice --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        after = auth_users.disable(Ledger(source, "console"), name, user(), datetime.now(UTC))
+        after = auth_users.disable(ledger(source), name, user(), datetime.now(UTC))
     tell(as_json, json_views.record(after), f"{after.name} is let in no more")
 
 
@@ -132,7 +131,7 @@ def enable_user(
     Example:  dicom-node users enable alice --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        after = auth_users.enable(Ledger(source, "console"), name, user())
+        after = auth_users.enable(ledger(source), name, user())
     tell(as_json, json_views.record(after), f"{after.name} is let in again")
 
 
@@ -146,7 +145,7 @@ def reset_user(
     """
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
-        found, token = auth_users.invite(Ledger(source, "console"), name, user(), datetime.now(UTC), _held(settings))
+        found, token = auth_users.invite(ledger(source), name, user(), datetime.now(UTC), _held(settings))
     _hand_over(settings, found, token, as_json)
 
 
@@ -164,9 +163,7 @@ def first_administrator(
     """
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
-        made, token = auth_users.first_administrator(
-            Ledger(source, "console"), name, user(), datetime.now(UTC), _held(settings)
-        )
+        made, token = auth_users.first_administrator(ledger(source), name, user(), datetime.now(UTC), _held(settings))
     _hand_over(settings, made, token, as_json)
 
 
@@ -180,7 +177,7 @@ def signing_key(data: Data = None, config: Config = None, database: DatabaseUrl 
 
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
-        made = made_key(Ledger(source, "console"), settings.data, another=True)
+        made = made_key(ledger(source), settings.data, another=True)
     tell(as_json, {"key": made}, f"tokens are signed by the key {made} from now on")
 
 
