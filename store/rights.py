@@ -54,7 +54,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
-from store.trail_tables import audit_parts
+from store.trail_tables import audit_archives, audit_parts
 
 _LINK = _read(audit_entries, "number", "hash")
 # A role that records its start says what of its settings has changed since its last one.
@@ -429,7 +429,8 @@ LOOKS = Part(
 AUDITS = Part(
     (
         _read(trail_receivers),
-        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *_read_all(audit_entries, audit_parts, audit_archives, audit_tiles, audit_checkpoints, audit_cosignatures),
+        _read(audit_publications),
         _read(studies, "id", "study_uid"),
     )
 )

@@ -22,6 +22,7 @@ from domain.errors import ConfigurationError, IntegrityError, Permanent
 from store import checkpoints
 from store.database import Database
 from store.grants import AUDITOR, role_of
+from tests.support.forging import without_triggers
 from tests.support.servers import Postgres
 
 _LOCK = "SELECT pg_advisory_xact_lock(1685221731, 1)"
@@ -64,8 +65,7 @@ class Trail:
     @contextmanager
     def superuser(self) -> Iterator[psycopg.Connection[Any]]:
         """Whoever owns the server: no trigger stops them."""
-        with self.postgres.connect(self.name) as connection:
-            connection.execute("SET session_replication_role = replica")
+        with self.postgres.connect(self.name) as connection, without_triggers(connection):
             yield connection
 
     def rewrite(self, number: int, old: str, new: str) -> None:

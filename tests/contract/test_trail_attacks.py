@@ -19,6 +19,7 @@ from console.cli.app import app
 from store.database import APPLICATION_ROLE, Database
 from store.grants import AUDITOR, role_of
 from tests.support.attacks import KEYS, Kept, Probe, probes, published, untouched
+from tests.support.forging import without_triggers
 from tests.support.servers import Postgres
 
 TABLES = ("audit_entries", "audit_tiles", "audit_checkpoints", "audit_cosignatures")
@@ -45,8 +46,7 @@ class Attacked:
                 connection.execute(f"DROP INDEX {name}")
 
     def put(self, kept: Kept) -> None:
-        with self._postgres.connect(self._name) as connection:
-            connection.execute("SET session_replication_role = replica")  # what only a superuser can: no trigger fires
+        with self._postgres.connect(self._name) as connection, without_triggers(connection):
             connection.execute("TRUNCATE " + ", ".join(f"dicom_node.{table}" for table in TABLES))
             self._fill(connection, kept)
 
