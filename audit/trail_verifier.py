@@ -43,7 +43,7 @@ class Altered(Exception):
 
 
 class Unjudged(Exception):
-    """There is nothing that can be judged, or nothing to judge it by."""
+    """There is nothing that can be judged."""
 
 
 @dataclass
@@ -62,8 +62,6 @@ class Verdict:
 
 
 # Texts, each in the one form that it may have: two that are read alike are the same bytes.
-
-
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text, parse_float=int, parse_constant=int)  # which refuse what is not whole
@@ -106,8 +104,8 @@ def _plain(value: Any) -> bool:
     return not isinstance(value, int) or abs(value) < 2**53
 
 
-def _of_type(kind: type, value: Any, what: str) -> Any:
-    if type(value) is not kind or (kind is int and not 0 <= value < 2**53):
+def _of_type(kind: type[Any], value: Any, what: str) -> Any:
+    if type(value) is not kind or (type(value) is int and not 0 <= value < 2**53):
         raise Altered(f"{what} is not in its form")
     return value
 
@@ -290,7 +288,8 @@ class Export:
     def __init__(self, file: BinaryIO, keys: Sequence[Key] = (), outside: Sequence[Checkpoint] = ()) -> None:
         self.verdict = Verdict()
         self._file, self._given, self._outside = file, keys, list(outside)
-        self._sha256, self._latest, self._backwards = hashlib.sha256(), None, list[int]()
+        self._sha256, self._backwards = hashlib.sha256(), list[int]()
+        self._latest: datetime | None = None
         self.tree: Tree | None = None  # over all entries; None where each has its proof
 
     def judge(self) -> Verdict:
@@ -302,8 +301,8 @@ class Export:
         except Altered as found:
             self.verdict.altered.append(str(found))
         for number in self._backwards[:1]:
-            said = f"entry {number}: its time lies before that of the entry before it"
-            self.verdict.remarks.append(f"{said} (so of {len(self._backwards)} in all): a clock was set back")
+            said = "its time lies before that of the entry before it: a clock was set back"
+            self.verdict.remarks.append(f"entry {number}: {said} ({len(self._backwards)} times in all)")
         return self.verdict
 
     def _line(self) -> bytes:
@@ -340,6 +339,8 @@ class Export:
         self.older = [(Checkpoint.parse(one["note"], inside), _hashes(one["proof"], "a proof")) for one in older]
         self.newest = None if note is None else Checkpoint.parse(note, inside)
         self.inside = [*(one for one, _ in self.older), *([self.newest] if self.newest else [])]
+        if head["origin"] != (self.newest and self.newest.origin) or (older and not self.newest):
+            raise Altered("the first line is of another trail than its checkpoint")
         named = {Key.parse(one) for one in _of_type(list, head["keys"], "the list of keys")}
         signed = {one: one.signed_by({*named, *self._given}) for one in (*self.inside, *self._outside)}
         for one, keys in signed.items():

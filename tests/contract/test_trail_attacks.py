@@ -101,7 +101,7 @@ def test_in_psql_neither_the_nodes_roles_nor_the_superuser_change_what_is_kept(
     said = statement.format(f"dicom_node.{table}", _COLUMN[table])
     where = ("-h", "127.0.0.1", "-p", str(postgres.port), "-U", "postgres")
     words = [
-        postgres.programs / "psql",
+        str(postgres.programs / "psql"),
         "-X",
         *where,
         "-v",
