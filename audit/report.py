@@ -79,6 +79,8 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.KEY_MADE,
             Action.KEY_REVOKED,
             Action.MODEL_ADDED,
+            Action.RESTORED,
+            Action.SCHEMA_UPGRADED,
             Action.PASSWORD_SET,
             Action.SIGNING_KEY_MADE,
             Action.USER_ADDED,
@@ -88,6 +90,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
     ),
     Question.SENT: frozenset(
         {
+            Action.BACKUP_BEGUN,
             Action.DELIVERED,
             Action.EXPORTED,
             Action.EXPORT_BEGUN,
