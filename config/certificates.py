@@ -30,6 +30,8 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
         for number, peer in enumerate(peers):
             yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)
+    for number, one in enumerate(settings.audit.witnesses):
+        yield from _named(f"audit.witnesses.{element(one.name, number)}", certificate=one.certificate, ca=one.ca)
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):
