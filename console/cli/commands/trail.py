@@ -6,7 +6,7 @@ from audit.actions import Action
 from audit.trail import Entry, newest_entries
 from console import json_views
 from console.cli import entry_view
-from console.cli.commands import trail_report, trail_signed, trail_verify
+from console.cli.commands import trail_archive, trail_report, trail_signed, trail_verify
 from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
@@ -24,7 +24,13 @@ group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=
 app.add_typer(group, name="audit")
 group.command()(export)
 group.command()(verifier)
-for one in (trail_verify.verify, trail_signed.checkpoint, trail_signed.prove):
+for one in (
+    trail_verify.verify,
+    trail_signed.checkpoint,
+    trail_signed.prove,
+    trail_archive.archive,
+    trail_archive.restore,
+):
     group.command()(one)
 group.add_typer(trail_signed.keys_group, name="keys")
 
