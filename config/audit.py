@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from config.audit_receivers import AuditReceiver
 from config.section import Section
 from config.values import Count, Days, Name, PeerHost, PeerPort, Place, Seconds, Timeout, Url
 
@@ -59,3 +60,4 @@ class Audit(Section):
         "take it; half a year at least; for ever by default",
     )
     witnesses: tuple[Witness, ...] = Field((), description="outside places that checkpoints go to")
+    receivers: tuple[AuditReceiver, ...] = Field((), description="who is sent every entry, in its standard's form")

@@ -44,7 +44,8 @@ class ArchivedPart:
 
 def lowest(connection: Connection) -> int | None:
     """The number of the first entry that is there."""
-    return connection.scalar(select(func.min(audit_entries.c.number)))
+    number: int | None = connection.scalar(select(func.min(audit_entries.c.number)))
+    return number
 
 
 def before(connection: Connection, number: int) -> ArchivedPart | None:

@@ -17,7 +17,8 @@ from store.database import Database, MissingRight
 from store.granting import excess, held, wanted
 from store.grants import APPLICATION_ROLE, AUDITOR, OPERATOR, READER, role_of
 from store.outbox import OutboxReader
-from store.rights import PARTS, Verb, generated
+from store.right import Verb, generated
+from store.rights import PARTS
 from store.schema import grant, upgrade
 from store.tables import metadata
 from tests.support.servers import Postgres

@@ -23,6 +23,8 @@ from tests.support.forging import without_triggers
 from tests.support.servers import Postgres
 
 TABLES = ("audit_entries", "audit_tiles", "audit_checkpoints", "audit_cosignatures")
+_TABLES = r"""SELECT oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'dicom_node'::regnamespace AND relname LIKE 'audit\_%' AND relkind IN ('r', 'p')"""
 _INDEXES = """SELECT indexrelid::regclass::text FROM pg_index
     WHERE indrelid = 'dicom_node.audit_entries'::regclass AND NOT indisprimary"""
 
@@ -34,15 +36,16 @@ class Attacked:
         self._name = postgres.fresh_schema()
         self._postgres = postgres
         self._url = postgres.url(dbname=self._name)
-        self._without_indexes()
+        self._unguarded()
         self._outside = folder / "published"
         self._outside.write_text("".join(f"{line_of(str(note))}\n" for note in published()))
 
-    def _without_indexes(self) -> None:
-        """They take no text but JSON, and are gone when a superuser wants another in there."""
+    def _unguarded(self) -> None:
+        """No trigger refuses a change, and no index, which takes no text but JSON, another text."""
         with self._postgres.connect(self._name) as connection:
-            found = connection.execute(_INDEXES).fetchall()
-            for (name,) in found:
+            for (name,) in connection.execute(_TABLES).fetchall():
+                connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER ALL")
+            for (name,) in connection.execute(_INDEXES).fetchall():
                 connection.execute(f"DROP INDEX {name}")
 
     def put(self, kept: Kept) -> None:
@@ -101,7 +104,7 @@ def test_in_psql_neither_the_nodes_roles_nor_the_superuser_change_what_is_kept(
     said = statement.format(f"dicom_node.{table}", _COLUMN[table])
     where = ("-h", "127.0.0.1", "-p", str(postgres.port), "-U", "postgres")
     words = [
-        postgres.programs / "psql",
+        str(postgres.programs / "psql"),
         "-X",
         *where,
         "-v",
