@@ -45,6 +45,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.SCHEMA_UPGRADED: Meaning(
+        _ALERT,
+        "a release has changed the database's schema",
+        "the revision before and after, version; user by a command",
+    ),
     Action.CONFIGURED: Meaning(
         _ALERT,
         "a role has read its settings, at its start or on a reload",
@@ -418,10 +423,36 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a study was written as files",
         "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
+    Action.BACKUP_BEGUN: Meaning(
+        _EXPORT,
+        "somebody has all that the node keeps copied into a folder; before anything is",
+        "user, whether the identity key goes along",
+    ),
+    Action.RESTORED: Meaning(
+        _IMPORT,
+        "the node was put back as a backup has it; what was recorded after that backup is in this trail no more",
+        "user, when the backup was made and by which version, number and hash of its last entry",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+    ),
+    Action.RECEIVER_AWAY: Meaning(
+        _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"
+    ),
+    Action.RECEIVER_BACK: Meaning(
+        _ALERT,
+        "a receiver that was away takes the trail's entries again",
+        "receiver, the last entry that it has confirmed",
+    ),
+    Action.RECEIVER_TESTED: Meaning(
+        _ALERT, "a person had this very entry sent to a receiver to see whether it takes any", "user, receiver"
+    ),
+    Action.MESSAGE_REFUSED: Meaning(
+        _ALERT,
+        "a receiver said that it will never take an entry; the first of several in a row",
+        "receiver, the entry's number, reason",
     ),
     Action.TRAIL_KEY: Meaning(
         _ALERT,

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from config.audit_receivers import AuditReceiver
 from config.section import Section
 from config.values import Count, Days, Name, PeerHost, PeerPort, Place, Seconds, Timeout, Url
 
@@ -54,3 +55,4 @@ class Audit(Section):
     batch: Count = Field(1000, description="new entries that make a checkpoint before that time is over")
     keys: Place | None = Field(None, description="folder of the keys that sign checkpoints; DATA/seal by default")
     witnesses: tuple[Witness, ...] = Field((), description="outside places that checkpoints go to")
+    receivers: tuple[AuditReceiver, ...] = Field((), description="who is sent every entry, in its standard's form")

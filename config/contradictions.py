@@ -100,6 +100,7 @@ def _names(settings: Settings) -> Iterator[Fault]:
     yield from _twice("destinations", [one.name for one in settings.destinations])
     # How far one was followed is kept by its name.
     yield from _twice("sources", [one.name for one in settings.sources])
+    yield from _twice("audit.receivers", [one.name for one in settings.audit.receivers])
     if settings.bus.topic == settings.bus.dead_letters:
         yield _between(
             f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}", "bus.dead_letters", "bus.topic"
@@ -111,7 +112,9 @@ def _twice(table: str, names: Sequence[str]) -> Iterator[Fault]:
     if twice:
         again = len(names) - 1 - names[::-1].index(twice[0])
         called = ", ".join(repr(shown(name)) for name in twice)
-        yield Fault(f"two {table} have the same name: {called}; give each a `name` of its own", ((table, again),))
+        yield Fault(
+            f"two {table} have the same name: {called}; give each a `name` of its own", ((*table.split("."), again),)
+        )
 
 
 def _delays(settings: Settings) -> Iterator[Fault]:

@@ -55,6 +55,7 @@ def named_places(settings: Settings) -> Iterator[Fault]:
             yield from _wrong(f"bus.{name}", file, folder=False)
     yield from _of_language_models(settings)
     yield from _of_web_callers(settings)
+    yield from _of_audit_receivers(settings)
 
 
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
@@ -72,6 +73,14 @@ def _of_web_callers(settings: Settings) -> Iterator[Fault]:
             if (file := getattr(one, name)) is not None and not file.exists():
                 where = f"web.callers.{element(one.aet, number)}.{name}"
                 yield Fault(f"{where}: there is no {file}", (("web", "callers", number, name),))
+
+
+def _of_audit_receivers(settings: Settings) -> Iterator[Fault]:
+    for number, one in enumerate(settings.audit.receivers):
+        for name in ("ca", "certificate", "key", "token_file"):
+            if (file := getattr(one, name)) is not None and not file.exists():
+                where = f"audit.receivers.{element(one.name, number)}.{name}"
+                yield Fault(f"{where}: there is no {file}", (("audit", "receivers", number, name),))
 
 
 def nowhere(settings: Settings) -> Iterator[Fault]:

@@ -82,8 +82,7 @@ def auth_router(people: People, door: PeoplesDoor, provider: Provider | None) ->
     router = APIRouter(prefix="/auth", tags=["log-in"])
     _local(router, people)
     _going_on(router, people, door, provider)
-    if provider is not None:
-        _by_provider(router, people, door, provider)
+    _by_provider(router, people, door, provider)
     return router
 
 
@@ -139,29 +138,27 @@ def _going_on(router: APIRouter, people: People, door: PeoplesDoor, provider: Pr
         return answer
 
 
-def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider) -> None:
-    callback = people.origin + _CALLBACK
-
-    @router.get("/oidc/start")
-    def start(next: str = _HOME) -> RedirectResponse:  # noqa: A002 - as it is called in addresses
+def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider | None) -> None:
+    @router.get("/oidc/start", status_code=302, response_class=RedirectResponse)
+    def start(next: str = _HOME) -> Response:  # noqa: A002 - as it is called in addresses
         """To the provider; `next` is the path here to which the browser comes back."""
-        place, flow = provider.start(callback)
+        place, flow = _needed(provider).start(people.origin + _CALLBACK)
         answer = RedirectResponse(place, 302)
         said = {**vars(flow), "next": _own_path(next)}
         cookies.give_flow(people, answer, tokens.seal(people.keys, said, people.now, cookies.FLOW_HOLDS))
         return answer
 
-    @router.get("/oidc/callback")
+    @router.get("/oidc/callback", response_class=HTMLResponse)
     def come_back(request: Request, state: str = "", code: str = "", iss: str = "", error: str = "") -> Response:
         """From the provider, with a code that proves who has logged in there."""
-        asked = asked_by(request)
+        asked, known = asked_by(request), _needed(provider)
         try:
             flow, after = _flow(request, people, state)
-            if iss and iss != provider.issuer:
+            if iss and iss != known.issuer:
                 raise Unproven("the browser came back from another provider (RFC 9207)")
             if error or not code:
                 raise Unproven("the provider let nobody in")
-            said = provider.finish(flow, callback, code)
+            said = known.finish(flow, people.origin + _CALLBACK, code)
         except Unproven as unproven:
             door.refuse(unproven, asked)
             raise NotLoggedIn("the log-in at the provider did not end well: GET /auth/oidc/start") from unproven
@@ -169,6 +166,12 @@ def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider:
         answer = _with_cookies(people, opened, HTMLResponse(_ONWARD.format(escape(after))))
         cookies.take_flow(people, answer)
         return answer
+
+
+def _needed(provider: Provider | None) -> Provider:
+    if provider is None:
+        raise NotLetIn("this node has no provider: users log in by a password, POST /auth/login")
+    return provider
 
 
 # The browser came from another site, so that cookies of ours that are strict would not go along on a redirect: a page

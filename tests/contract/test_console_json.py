@@ -88,6 +88,7 @@ DECIDING = {
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
+    "audit receivers test",
     "backup",
     "destinations probe",
     "echo",
@@ -106,6 +107,7 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit receivers list": "",
     "audit checkpoint": "",
     "audit keys list": "",
     "audit prove": "1",

@@ -8,7 +8,9 @@ from audit.meanings import FORMER, MEANINGS
 from tests.support.counterparts import ROOT
 
 #: Rooms that run on a node.
-_ROOMS = ("audit/export", "console", "consumers", "roles")
+_ROOMS = ("audit", "console", "consumers", "roles")
+#: What says something of each action.
+_TABLES = ("actions.py", "meanings.py", "kinds.py")
 
 
 def test_every_action_has_a_meaning() -> None:
@@ -20,7 +22,8 @@ def test_no_two_actions_have_the_same_meaning() -> None:
 
 
 def test_something_in_the_node_records_every_action() -> None:
-    code = "".join(file.read_text("utf-8") for room in _ROOMS for file in (ROOT / room).rglob("*.py"))
+    files = [file for room in _ROOMS for file in (ROOT / room).rglob("*.py") if file.name not in _TABLES]
+    code = "".join(file.read_text("utf-8") for file in files)
     used = set(re.findall(r"\bAction\.([A-Z_]+)", code))
     assert [action.name for action in Action if action.name not in used] == []
 
