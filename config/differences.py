@@ -9,7 +9,7 @@ _ABSENT = object()
 
 
 def differences(before: object, after: object) -> list[list[str | None]]:
-    """Of two documents of JSON [name, before, after] of each setting that differs, by name; None where it is not there."""
+    """[name, before, after] of each setting that differs in two documents of JSON; None where it is not there."""
     return sorted(_differences(before, after, ""), key=lambda one: str(one[0]))
 
 

@@ -165,7 +165,8 @@ class Provider:
             age = self._monotonic() - self._keys[0] if self._keys else None
             if self._keys is None or age is None or age > _HOLDS or (anew and age > _SELDOM):
                 found = self._get(place).get("keys")
-                keys: list[Mapping[str, Any]] = [one for one in found or () if isinstance(one, dict)]
+                listed = found if isinstance(found, list) else []
+                keys: list[Mapping[str, Any]] = [one for one in listed if isinstance(one, dict)]
                 self._keys = (self._monotonic(), keys)
             return self._keys[1]
 
