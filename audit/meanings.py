@@ -45,6 +45,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.SCHEMA_UPGRADED: Meaning(
+        _ALERT,
+        "a release has changed the database's schema",
+        "the revision before and after, version; user by a command",
+    ),
     Action.CONFIGURED: Meaning(
         _ALERT,
         "a role has read its settings, at its start or on a reload",
@@ -418,6 +423,16 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a study was written as files",
         "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
+    Action.BACKUP_BEGUN: Meaning(
+        _EXPORT,
+        "somebody has all that the node keeps copied into a folder; before anything is",
+        "user, whether the identity key goes along",
+    ),
+    Action.RESTORED: Meaning(
+        _IMPORT,
+        "the node was put back as a backup has it; what was recorded after that backup is in this trail no more",
+        "user, when the backup was made and by which version, number and hash of its last entry",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
@@ -463,6 +478,14 @@ MEANINGS: Mapping[Action, Meaning] = {
         _ACTIVITY,
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
+    ),
+    Action.PART_ARCHIVED: Meaning(
+        _EXPORT,
+        "a part of the trail was written into a file, proven there, and taken out of the database",
+        "user, first and last entry, file, its SHA-256",
+    ),
+    Action.PART_PUT_BACK: Meaning(
+        _IMPORT, "such a file was proven, and its entries are in the database again", "as when it was archived"
     ),
     Action.REQUEST_REFUSED: Meaning(
         _ALERT,

@@ -41,6 +41,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "summary.enabled": frozenset({"assemble", "work"}),
     "vision_models": frozenset({"work"}),
     "literature": frozenset({"summarise"}),
+    "access": frozenset({"serve"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

@@ -26,6 +26,8 @@ _LEAST_FIRST = (
     "write",
     "serve",
 )
+# One process of a node needs these libraries, so that it loads them itself: all others would have them in vain.
+_BY_ITSELF = frozenset({"serve"})
 # What sets the number of threads that NumPy's BLAS starts when it is imported; a process of one alone may be copied.
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -55,6 +57,8 @@ def load(processes: Sequence[str], *, first_start: bool) -> Iterator[str]:
 
 def load_role(role: str) -> None:
     """Import what `role` needs. Where that is missing or broken nothing is said: the role says it of itself."""
+    if role in _BY_ITSELF:
+        return
     with importing(), _one_thread(), suppress(Exception):  # a library may raise anything, and other roles go on
         module(role)
 

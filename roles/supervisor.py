@@ -374,9 +374,9 @@ def _owner_finds_it_fit(owner_url: str) -> bool:
 
 def _upgrade(owner_url: str) -> None:
     # Most starts find a schema that fits, and Alembic takes half a second.
-    from store.schema import upgrade  # noqa: PLC0415
+    from roles.schema_upgrade import upgrade_schema  # noqa: PLC0415
 
-    upgrade(owner_url)
+    upgrade_schema(owner_url)
 
 
 def _refuse_alterable(settings: Settings, url: str) -> None:

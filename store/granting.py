@@ -9,7 +9,8 @@ from domain.errors import ConfigurationError
 from store.columns import SCHEMA
 from store.database import driver_connection
 from store.grants import APPLICATION_ROLE, role_of
-from store.rights import ALSO, PARTS, Verb, columns
+from store.right import Verb
+from store.rights import ALSO, PARTS, columns
 from store.tables import inbox, offsets
 
 _APPEND = f"{SCHEMA}.append_to_trail(bigint[], text[], bytea[])"

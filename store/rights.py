@@ -6,10 +6,6 @@ and no sequence anybody's to set. A change here comes with a migration, be it an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-
-from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
 from store.checkpoint_tables import audit_checkpoints, audit_cosignatures, audit_publications, audit_tiles
@@ -20,6 +16,14 @@ from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
 from store.receiver_tables import trail_receivers
+from store.right import Part, Verb
+from store.right import add as _add
+from store.right import change as _change
+from store.right import every as _all
+from store.right import read as _read
+from store.right import read_all as _read_all
+from store.right import read_but as _read_but
+from store.right import remove as _remove
 from store.settings_table import role_settings
 from store.tables import (
     associations,
@@ -50,76 +54,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
-from store.trail_tables import audit_parts
-
-
-class Verb(StrEnum):
-    """What a right lets do, as SQL calls it."""
-
-    SELECT = "SELECT"
-    INSERT = "INSERT"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-
-
-@dataclass(frozen=True)
-class Right:
-    """The columns of a table that somebody may do something with; DELETE is of whole rows, and has all of them."""
-
-    verb: Verb
-    table: Table
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
-
-    None stands for every reader. Everybody may append to the trail; `traces` says that it may ask there which
-    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024), `divides`
-    that it may have a part of the trail ended and the next begun when the month has turned (migration 0033).
-    """
-
-    rights: tuple[Right, ...]
-    reads_as: tuple[str, ...] | None = ()
-    traces: bool = False
-    compares: bool = False
-    divides: bool = False
-
-
-def generated(table: Table) -> tuple[str, ...]:
-    """The columns whose value the database alone gives."""
-    return tuple(column.name for column in table.columns if column.identity is not None)
-
-
-def _all(table: Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns)
-
-
-def _read(table: Table, *columns: str) -> Right:
-    return Right(Verb.SELECT, table, columns or _all(table))
-
-
-def _read_all(*tables: Table) -> tuple[Right, ...]:
-    return tuple(map(_read, tables))
-
-
-def _read_but(table: Table, *hidden: str) -> Right:
-    return Right(Verb.SELECT, table, tuple(name for name in _all(table) if name not in hidden))
-
-
-def _add(table: Table, *columns: str) -> Right:
-    given = tuple(name for name in _all(table) if name not in generated(table))
-    return Right(Verb.INSERT, table, columns or given)
-
-
-def _change(table: Table, *columns: str) -> Right:
-    return Right(Verb.UPDATE, table, columns)
-
-
-def _remove(table: Table) -> Right:
-    return Right(Verb.DELETE, table, _all(table))
-
+from store.trail_tables import audit_archives, audit_parts
 
 _LINK = _read(audit_entries, "number", "hash")
 # A role that records its start says what of its settings has changed since its last one.
@@ -433,7 +368,8 @@ RETAIN = Part(
 # It reads the whole trail, and adds to what is proven by it.
 SEAL = Part(
     (
-        *_read_all(audit_entries, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *_RECORDED[1:],
+        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
         *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
         _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
     )
@@ -494,7 +430,8 @@ LOOKS = Part(
 AUDITS = Part(
     (
         _read(trail_receivers),
-        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *_read_all(audit_entries, audit_parts, audit_archives, audit_tiles, audit_checkpoints, audit_cosignatures),
+        _read(audit_publications),
         _read(studies, "id", "study_uid"),
     )
 )

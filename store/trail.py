@@ -70,10 +70,11 @@ def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[Trai
     """The last `count` rows of these, in order.
 
     The planner takes it for granted that what is looked for is spread evenly, and so reads the trail from its end until
-    it has found enough: all of it, where the study or the day is of long ago. There the rows are found first.
+    it has found enough: all of it, where the study or the day is of long ago, or the user did little. There the rows
+    are found first.
     """
     conditions = list(_conditions(connection, wanted))
-    if wanted.study or wanted.until:
+    if wanted.study or wanted.until or (wanted.actor and not _is_process(connection, wanted.actor)):
         found: FromClause = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
     else:
         found = select(audit_entries).where(*conditions).subquery("found")
@@ -117,6 +118,12 @@ _USERS = text(
 )
 
 
+_PROCESS = text(
+    f"SELECT EXISTS (SELECT FROM dicom_node.audit_entries WHERE {ROLE} = :actor)"
+    f" OR EXISTS (SELECT FROM dicom_node.audit_entries WHERE {HOST} = :actor)"
+)
+
+
 def _conditions(connection: Connection, wanted: EntryFilter) -> Iterator[TextClause]:
     """By what an index has (store.trail_words), then by what the parsed entry says, which is exact."""
     if wanted.study:
@@ -128,14 +135,22 @@ def _conditions(connection: Connection, wanted: EntryFilter) -> Iterator[TextCla
     if wanted.actor:
         users = list(connection.execute(_USERS, {"part": wanted.actor}).scalars())
         user = f"({HAS_USER} AND {USER} = ANY(:users))"
-        actor = text(f"({ROLE} = :actor OR {HOST} = :actor OR {user})")
-        yield actor.bindparams(bindparam("users", users, type_=ARRAY(Text)), actor=_written(wanted.actor))
+        if _is_process(connection, wanted.actor):
+            either = text(f"({ROLE} = :actor OR {HOST} = :actor OR {user})").bindparams(actor=_written(wanted.actor))
+        else:
+            either = text(user)
+        yield either.bindparams(bindparam("users", users, type_=ARRAY(Text)))
     if wanted.since:
         since = _as_entries_have_it(wanted.since)
         yield text(f"{HOUR} >= :since_hour AND {_MOMENT} >= :since").bindparams(since_hour=since[:_HOUR], since=since)
     if wanted.until:
         until = _as_entries_have_it(wanted.until)
         yield text(f"{HOUR} <= :until_hour AND {_MOMENT} < :until").bindparams(until_hour=until[:_HOUR], until=until)
+
+
+def _is_process(connection: Connection, actor: str) -> bool:
+    """Whether a role or a host of this name has ever written an entry."""
+    return bool(connection.scalar(_PROCESS, {"actor": _written(actor)}))
 
 
 def _written(words: str) -> str:

@@ -17,7 +17,8 @@ from store.database import Database, MissingRight
 from store.granting import excess, held, wanted
 from store.grants import APPLICATION_ROLE, AUDITOR, OPERATOR, READER, role_of
 from store.outbox import OutboxReader
-from store.rights import PARTS, Verb, generated
+from store.right import Verb, generated
+from store.rights import PARTS
 from store.schema import grant, upgrade
 from store.tables import metadata
 from tests.support.servers import Postgres
@@ -72,7 +73,7 @@ def test_the_rights_are_those_of_the_table_and_no_others(postgres: Postgres, hou
 def test_no_role_may_give_a_number_that_the_database_gives_nor_set_a_sequence() -> None:
     numbered = {name: generated(table) for name, table in TABLES.items() if generated(table)}
     ids = {"dead_letters": ("id",), "conflicts": ("id",), "quarantine": ("id",)}
-    assert numbered == {"outbox": ("seq",), "audit_checkpoints": ("number",), **ids}
+    assert numbered == {"outbox": ("seq",), "audit_checkpoints": ("number",), "audit_archives": ("number",), **ids}
     writes = {(verb, table, column) for _, verb, table, column in wanted() if verb in (Verb.INSERT, Verb.UPDATE)}
     assert not [one for one in writes for column in numbered.get(one[1], ()) if one[2] == column]
 

@@ -15,7 +15,8 @@ from roles.recorded import run_recorded
 from roles.table import ROLES
 from store.database import Database
 from store.grants import role_of
-from store.rights import PARTS, Verb
+from store.right import Verb
+from store.rights import PARTS
 from store.settings_table import role_settings
 from tests.support.bench import Bench
 

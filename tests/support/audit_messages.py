@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from hypothesis import strategies as st
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from audit.actions import Action
 from audit.canonical import canonical

@@ -6,12 +6,23 @@ from typing import Any
 
 import psycopg
 
+from store.trail_guards import GUARDED
+
+_TABLES = """
+    SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'dicom_node' AND c.relkind IN ('r', 'p')
+    AND (SELECT relname FROM pg_class WHERE oid = coalesce(pg_partition_root(c.oid), c.oid)) = ANY(%s)
+"""
+
 
 @contextmanager
 def without_triggers(owner: psycopg.Connection[Any]) -> Iterator[None]:
-    """One transaction in which the trail takes every change."""
+    """One transaction in which the trail, each of its parts, and what is kept with it take every change."""
     with owner.transaction():
-        owner.execute("ALTER TABLE dicom_node.audit_entries DISABLE TRIGGER USER")
+        tables = [one for (one,) in owner.execute(_TABLES, [list(GUARDED)]).fetchall()]
+        for table in tables:
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         yield
-        for trigger in ("append_only", "no_truncate"):
-            owner.execute(f"ALTER TABLE dicom_node.audit_entries ENABLE ALWAYS TRIGGER {trigger}".encode())
+        for table in tables:
+            for trigger in ("append_only", "no_truncate"):
+                owner.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}".encode())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 from pydicom.sr import _concepts_dict as concepts
 
 from audit.actions import Action

@@ -1,6 +1,6 @@
 """`/studies`: where studies are, and why; and what a person decides about one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query
 from pydantic import AwareDatetime
@@ -47,7 +47,7 @@ _WORD = r"^[^\x00-\x1f]+$"
 ROWS = 20
 
 
-def word(longest: int, about: str) -> Any:
+def word(longest: int, about: str) -> object:
     """A parameter of at most so many characters, none of them a control character."""
     return Query(max_length=longest, pattern=_WORD, description=about)
 
@@ -68,7 +68,7 @@ def studies(
 ) -> Response:
     """In the order in which they first came, the newest first, so that no study is missed or comes twice."""
     wanted = StudyFilter(tuple(state or ()), (), modality, sender, destination, since, until, uid, model, bound(asking))
-    return answer(asking.request, page(asking, wanted, cursor, limit))
+    return answer(asking.request, page(asking, wanted, cursor, limit)[0])
 
 
 @router.get("/{study}/explanation", response_model=ExplanationAnswer, summary="Why did each model run, or not?")
@@ -88,14 +88,14 @@ def study(asking: Reader, study: Named, rows: Rows = ROWS) -> Response:
     return answer(asking.request, content)
 
 
-def page(asking: Asking, wanted: StudyFilter, cursor: str | None, limit: int) -> JsonObject:
-    """A page of the studies that are wanted, and the cursor of the next one."""
+def page(asking: Asking, wanted: StudyFilter, cursor: str | None, limit: int) -> tuple[JsonObject, int]:
+    """A page of the studies that are wanted with the cursor of the next one, and how many are on it."""
     after = Place.of(cursor)
     found = page_of_studies(asking.database, limit + 1, wanted, (after.at, after.uuid) if after else None)
     shown = found[:limit]
     entries = json_views.study_entries(shown, asked.places(shown))
     further = Place(shown[-1].study.first_received, str(shown[-1].study.id)).cursor if len(found) > limit else None
-    return {"studies": [without_findings(asking, one) for one in entries], "next": further}
+    return {"studies": [without_findings(asking, one) for one in entries], "next": further}, len(shown)
 
 
 def path_of(asking: Asking, study: StudyId, rows: int) -> tuple[StudyPath, JsonObject]:

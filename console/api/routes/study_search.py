@@ -51,10 +51,10 @@ def search(asking: Reader, wanted: Wanted) -> Response:
     """
     marks = _marks(asking, wanted)
     by = StudyFilter(tuple(wanted.state), marks, since=wanted.since, until=wanted.until, seen_by=bound(asking))
-    found = page(asking, by, wanted.cursor, wanted.limit)
+    found, count = page(asking, by, wanted.cursor, wanted.limit)
     with asking.ledger.transaction() as transaction:
         named = [name for name in ("patient_id", "accession") if getattr(wanted, name)]
-        transaction.record(Action.PATIENT_SEARCHED, by=named, found=len(found["studies"]))
+        transaction.record(Action.PATIENT_SEARCHED, by=named, found=count)
     return answer(asking.request, found)
 
 
