@@ -144,8 +144,11 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
     return Listed(tuple(entry_of(row.number, row.entry) for row in found), more)
 
 
-def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
-    """Every entry that is wanted, in order, read in batches."""
+def entries(database: Database, wanted: EntryFilter, batch: int = 100_000) -> Iterator[Entry]:
+    """Every entry that is wanted, in order, read in batches.
+
+    These are larger than a study, so that PostgreSQL finds its entries by their index, not along the whole trail.
+    """
     last = 0
     while True:
         with database.transaction() as connection:
