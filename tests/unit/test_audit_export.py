@@ -81,7 +81,7 @@ def test_any_byte_that_is_another_is_found_with_a_last_line_that_fits_but_in_wha
         assert _but(json.loads(changed), "of", "made") == _but(json.loads(export.splitlines()[at]), "of", "made")
 
 
-HOSTILE = [
+HOSTILE: list[object] = [
     None, True, -1, 2**70, 1.5, "", "\x00", "\ud800", "=" * 44, "A" * 44, [], [[]], [None], {}, {"note": 1, "proof": 2},
     [{"note": 1, "proof": 2}], [{"note": "a\n1\nb\n\n\u2014 a b\n", "proof": []}], "a\n1\nb\n\n\u2014 a b\n", ["x+y+z"],
 ]  # fmt: skip
