@@ -39,13 +39,27 @@ class Witness(Section):
         description="s3: days for which an object is locked (Object Lock, compliance mode); else as the bucket says",
     )
     host: PeerHost | None = Field(None, description="syslog: the receiver")
-    port: PeerPort | None = Field(None, description="syslog: its port; 514 by UDP and TCP, 6514 by TLS")
+    port: PeerPort | None = Field(None, description="syslog: its port; 6514 by TLS, 601 by TCP, 514 by UDP")
     transport: Literal["udp", "tcp", "tls"] = Field("tls", description="syslog: how messages travel")
     ca: Place | None = Field(
         None, description="PEM file of the authorities that signed its certificate; else the system's"
     )
     certificate: Place | None = Field(None, description="syslog: PEM file of our certificate, where it wants one")
     certificate_key: Place | None = Field(None, description="syslog: PEM file of that certificate's key")
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Of kind syslog: host and port (RFC 5425 4.1, RFC 6587, RFC 5426 3.3)."""
+        return self.host or "", self.port or {"tls": 6514, "tcp": 601, "udp": 514}[self.transport]
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        host, port = self.endpoint
+        at = f"{self.transport}://{f'[{host}]' if ':' in host else host}:{port}"
+        return {"file": str(self.file), "http": self.url or "", "s3": f"s3://{self.bucket}/{self.prefix}"}.get(
+            self.kind, at
+        )
 
 
 class Audit(Section):

@@ -101,7 +101,9 @@ class Provider:
         if not isinstance(name, str):
             raise Unproven(f"the ID token has no name (access.name_claim: {self._settings.name_claim})")
         groups = id_tokens.names(id_tokens.claim(claims, self._settings.roles_claim))
-        return Provided(self.issuer, str(claims["sub"]), name, groups)
+        where = self._settings.departments_claim
+        departments = id_tokens.names(id_tokens.claim(claims, where)) if where else frozenset()
+        return Provided(self.issuer, str(claims["sub"]), name, groups, departments)
 
     def _read(self, token: str, nonce: str) -> Mapping[str, Any]:
         expected = Expected(self.issuer, self._settings.client_id, nonce, self._settings.acr)

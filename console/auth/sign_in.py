@@ -71,6 +71,7 @@ class Provided:
     subject: str
     name: str
     groups: frozenset[str]
+    departments: frozenset[str] = frozenset()
 
 
 def by_provider(people: People, said: Provided, kind: SessionKind, asked: Asked) -> Opened:
@@ -84,6 +85,11 @@ def by_provider(people: People, said: Provided, kind: SessionKind, asked: Asked)
     if not roles:
         _record_refusal(people, name, asked, "none of the user's groups has a role here", said.issuer)
         raise NotLetIn("none of your groups has a role at this node: ask its administrator")
+    if people.settings.departments_claim:
+        if not said.departments:
+            _record_refusal(people, name, asked, "the provider names no department of the user's", said.issuer)
+            raise NotLetIn("the provider names no department of yours: ask its administrator")
+        bounds = replace(bounds, departments=said.departments)
     with people.transaction() as transaction:
         user = _known(people, transaction, said, name, roles, bounds)
         if isinstance(user, User) and user.disabled_at is None:

@@ -113,6 +113,7 @@ LOOKING = {
     "audit checkpoint": "",
     "audit keys list": "",
     "audit prove": "1",
+    "audit witnesses": "",
     "audit report": "--study STUDY",
     "audit show": "",
     "audit verify": "",

@@ -19,6 +19,7 @@ from domain.clock import SystemClock
 from store import checkpoints
 from store.database import Database
 from store.grants import AUDITOR, role_of
+from tests.support.forging import without_triggers
 from tests.support.servers import Postgres
 
 
@@ -70,9 +71,7 @@ class SignedTrail:
     @contextmanager
     def superuser(self) -> Iterator[psycopg.Connection[Any]]:
         """Whoever owns the server: no trigger stops them."""
-        with self.postgres.connect(self.name) as connection:
-            for table in ("audit_entries", "audit_tiles", "audit_checkpoints"):
-                connection.execute(f"ALTER TABLE dicom_node.{table} DISABLE TRIGGER USER".encode())
+        with self.postgres.connect(self.name) as connection, without_triggers(connection):
             yield connection
 
     def rewrite(self, number: int, old: str, new: str) -> None:
@@ -91,7 +90,6 @@ class SignedTrail:
         """No checkpoint and no tile was ever there."""
         with self.superuser() as connection:
             for table in ("audit_cosignatures", "audit_checkpoints", "audit_tiles"):
-                connection.execute(f"ALTER TABLE dicom_node.{table} DISABLE TRIGGER USER".encode())
                 connection.execute(f"DELETE FROM dicom_node.{table}".encode())
 
     def close(self) -> None:

@@ -6,7 +6,14 @@ from audit.actions import Action
 from audit.trail import Entry, newest_entries
 from console import json_views
 from console.cli import entry_view
-from console.cli.commands import trail_archive, trail_receivers, trail_report, trail_signed, trail_verify
+from console.cli.commands import (
+    trail_archive,
+    trail_receivers,
+    trail_report,
+    trail_signed,
+    trail_verify,
+    trail_witnesses,
+)
 from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
@@ -29,6 +36,7 @@ for one in (
     trail_verify.verify,
     trail_signed.checkpoint,
     trail_signed.prove,
+    trail_witnesses.witnesses,
     trail_archive.archive,
     trail_archive.restore,
 ):
