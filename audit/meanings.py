@@ -479,6 +479,14 @@ MEANINGS: Mapping[Action, Meaning] = {
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
     ),
+    Action.PART_ARCHIVED: Meaning(
+        _EXPORT,
+        "a part of the trail was written into a file, proven there, and taken out of the database",
+        "user, first and last entry, file, its SHA-256",
+    ),
+    Action.PART_PUT_BACK: Meaning(
+        _IMPORT, "such a file was proven, and its entries are in the database again", "as when it was archived"
+    ),
     Action.REQUEST_REFUSED: Meaning(
         _ALERT,
         "somebody who is logged in asked the API for what their role does not permit",

@@ -51,6 +51,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
         {
             Action.ASSOCIATION_ENDED,
             Action.CONFLICT,
+            Action.CONTRADICTED,
             Action.DEAD_LETTER,
             Action.DELIVERY_FAILED,
             Action.DELIVERY_LOST,
@@ -64,6 +65,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.JOB_LOST,
             Action.JOB_NOT_SUITABLE,
             Action.JOB_RETRIED,
+            Action.NOT_SEALED,
             Action.NOT_WRITTEN,
             Action.QUARANTINED,
             Action.REFUSED,
@@ -71,6 +73,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.SUMMARY_FAILED,
             Action.SUMMARY_LOST,
             Action.SUMMARY_RETRIED,
+            Action.WITNESS_AWAY,
         }
     ),
     Question.CHANGED: frozenset(
@@ -83,6 +86,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.SCHEMA_UPGRADED,
             Action.PASSWORD_SET,
             Action.SIGNING_KEY_MADE,
+            Action.TRAIL_KEY,
             Action.USER_ADDED,
             Action.USER_CHANGED,
             Action.USER_INVITED,

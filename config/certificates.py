@@ -27,9 +27,13 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield from _named("listener.tls", certificate=tls.certificate, ca=tls.ca)
     if settings.web.enabled:
         yield from _named("web.tls", certificate=settings.web.tls.certificate, ca=settings.web.tls.ca)
+    if settings.console.enabled is not False:
+        yield from _named("console.tls", certificate=settings.console.tls.certificate, ca=settings.console.tls.ca)
     for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
         for number, peer in enumerate(peers):
             yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)
+    for number, one in enumerate(settings.audit.witnesses):
+        yield from _named(f"audit.witnesses.{element(one.name, number)}", certificate=one.certificate, ca=one.ca)
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.actions import Action
+from audit.archives import archived_parts
 from audit.chain import GENESIS, Row
 from audit.export.csv_rows import csv_rows
 from audit.export.json_lines import Extent, JsonLines, Sealed
@@ -88,8 +89,16 @@ def json_lines_export(database: Database, asked: Asked, sealed: Sealed | None, m
             "entries, or give --format csv, which proves nothing"
         )
     last = sealed.checkpoint.size if sealed else _newest(database)
-    extent = Extent(1, last, asked.words, GENESIS if asked.all else None)
+    extent = _everything(database, last, asked.words) if asked.all else Extent(1, last, asked.words)
     return Export(database, "jsonl", asked, last, JsonLines(extent, sealed, made).lines)
+
+
+def _everything(database: Database, last: int, words: str) -> Extent:
+    """All entries that are in the database: those behind what is archived."""
+    parts = archived_parts(database)
+    if not parts:
+        return Extent(1, last, words, GENESIS)
+    return Extent(parts[-1].last + 1, last, f"{words} behind those that are archived", parts[-1].head)
 
 
 def _newest(database: Database) -> int:

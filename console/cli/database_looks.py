@@ -8,12 +8,13 @@ from config.audit_receivers import AuditReceiver
 from config.settings import Settings
 from console.cli.looks import Look, Mark
 from console.cli.output import moment
+from console.cli.trail_looks import witnesses
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from domain.errors import NodeError
 from domain.pauses import Pause
 from roles.database import KEEPER, reading
 from roles.run_files import running
-from store import destinations, receivers
+from store import checkpoints, destinations, receivers
 from store.destinations import SeenDestination
 from store.pauses import all_paused
 from store.receivers import ReceiverRow
@@ -28,11 +29,14 @@ def kept(settings: Settings) -> Iterator[Look]:
             seen = {(one.name, one.address): one for one in destinations.all_seen(connection)}
             paused = all_paused(connection)
             received = receivers.known(connection)
+            newest = checkpoints.newest(connection)
+            told = {one.witness: one for one in checkpoints.publications(connection)}
         for one in profiled_destinations(settings):
             yield from _silent(one, seen.get((one.name, one.destination.address)))
         yield from map(_paused, paused)
         for named in settings.audit.receivers:
             yield _receiver(named, received.get(named.name))
+        yield from witnesses(settings, newest, told)
 
 
 def _silent(one: ProfiledDestination, seen: SeenDestination | None) -> Iterator[Look]:

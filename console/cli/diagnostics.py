@@ -23,6 +23,7 @@ from console.cli.output import size
 from console.cli.service_files import DATA
 from console.cli.service_units import installed
 from console.cli.source_looks import sources
+from console.cli.trail_looks import trail_keys
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
+    yield trail_keys(settings)
     yield from broker(settings)
     yield from certificates(settings, time.time())
     yield from dicom_tls(settings)

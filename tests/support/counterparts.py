@@ -104,6 +104,14 @@ def litewitness_program() -> Path:
     return found[-1]
 
 
+def bucket_program() -> Path:
+    """A server that speaks S3."""
+    found = sorted((ROOT / ".counterparts" / "buckets").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("versitygw", f"{INSTALL} --buckets")
+    return found[-1]
+
+
 def data_folder() -> Path:
     """Where the real studies are: DICOM_NODE_TEST_DATA, else `shared/data` beside the repository."""
     return Path(os.environ.get("DICOM_NODE_TEST_DATA") or ROOT.parent / "shared" / "data").resolve()

@@ -3,6 +3,7 @@
 import ast
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from audit import trail_verifier
 from audit.canonical import canonical
 from audit.chain import verify
+from audit.clocks import Backwards
 from audit.notes import Note
 from audit.tree import consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_inclusion
 from tests.support.attacks import footed
-from tests.support.exports import SealedTrail, chained, entry, judged, signer
+from tests.support.exports import BEGAN, SealedTrail, chained, entry, judged, signer
 
 TRAIL = SealedTrail.of(21)
 WHOLE = TRAIL.export(older=[TRAIL.note(8)])
@@ -81,6 +83,18 @@ def test_any_byte_that_is_another_is_found_with_a_last_line_that_fits_but_in_wha
 
 def _but(said: dict[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in said.items() if name not in names}
+
+
+@given(st.lists(st.sampled_from([-3600, -1, 0, 0, 1, 2]), min_size=1, max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_a_clock_that_was_set_back_is_told_of_the_entries_of_which_the_node_tells_it(steps: list[int]) -> None:
+    moments = [BEGAN + timedelta(seconds=float(sum(steps[: at + 1])) * 1.5) for at in range(len(steps))]
+    rows = chained(entry(number, at=at) for number, at in enumerate(moments, 1))
+    seen = Backwards()
+    for row in rows:
+        seen.see(row.number, row.entry)
+    told = judged(SealedTrail(rows).export(), keys=[signer()]).remarks
+    assert [one for one in told if one.startswith("entry")] == ([str(seen)] if seen.count else [])
 
 
 def _passes(export: bytes) -> bool:
