@@ -167,7 +167,8 @@ class Provider:
             age = self._monotonic() - self._keys[0] if self._keys else None
             if self._keys is None or age is None or age > _HOLDS or (anew and age > _SELDOM):
                 found = self._get(place).get("keys")
-                keys = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+                listed = found if isinstance(found, list) else []
+                keys: list[Mapping[str, Any]] = [one for one in listed if isinstance(one, dict)]
                 self._keys = (self._monotonic(), keys)
             return self._keys[1]
 
@@ -193,7 +194,7 @@ class Provider:
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                given = {"timeout": _TIMEOUT, "verify": self._authority, "allow_redirects": False, "stream": True}
+                given: Any = {"timeout": _TIMEOUT, "verify": self._authority, "allow_redirects": False, "stream": True}
                 with session.get(self._safe(place), **given) as answer:
                     answer.raise_for_status()
                     body = answer.raw.read(_LARGEST + 1, decode_content=True)
