@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from console.auth import cookies, csrf, sign_in
-from console.auth.door import asked_by
+from console.auth.door import PeoplesDoor, asked_by
 from console.auth.people import People
 from console.auth.places import HOME, own_path
 from console.auth.provider import Provider
@@ -36,10 +36,10 @@ _SET = """<form method="post" action="/auth/form/password">
 <p><button>Set the password</button></form>"""
 
 
-def add(router: APIRouter, people: People, provider: Provider | None) -> None:
+def add(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider | None) -> None:
     """Add the pages, and what their forms send; errors are told on the page."""
     _log_in(router, people, provider)
-    _set_password(router, people)
+    _set_password(router, people, door)
 
 
 def _log_in(router: APIRouter, people: People, provider: Provider | None) -> None:
@@ -64,7 +64,7 @@ def _log_in(router: APIRouter, people: People, provider: Provider | None) -> Non
         return answer
 
 
-def _set_password(router: APIRouter, people: People) -> None:
+def _set_password(router: APIRouter, people: People, door: PeoplesDoor) -> None:
     @router.get("/password", response_class=HTMLResponse, include_in_schema=False)
     def page(token: str = "") -> Response:
         return _password_page(people, token)
@@ -75,7 +75,7 @@ def _set_password(router: APIRouter, people: People) -> None:
     ) -> Response:
         try:
             refuse_foreign(request, people)
-            sign_in.set_password(people, token.strip(), password, asked_by(request))
+            door.set_password(token.strip(), password, request)
         except _REFUSALS as error:
             return _password_page(people, token, error.sentence)
         return RedirectResponse("/auth/login", _SEE_OTHER)

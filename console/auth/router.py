@@ -78,14 +78,14 @@ class Ways:
 def auth_router(people: People, door: PeoplesDoor, provider: Provider | None) -> APIRouter:
     """The routes below /auth. They answer before anybody is known, and so tell nothing of anybody."""
     router = APIRouter(prefix="/auth", tags=["log-in"])
-    _local(router, people)
+    _local(router, people, door)
     _going_on(router, people, door, provider)
     _by_provider(router, people, door, provider)
-    forms.add(router, people, provider)
+    forms.add(router, people, door, provider)
     return router
 
 
-def _local(router: APIRouter, people: People) -> None:
+def _local(router: APIRouter, people: People, door: PeoplesDoor) -> None:
     @router.post("/login", response_model=None)
     def log_in(request: Request, given: LogIn) -> Response | Tokens:
         """Log in by a password: cookies for a browser, tokens for a program."""
@@ -99,7 +99,7 @@ def _local(router: APIRouter, people: People) -> None:
     def set_password(request: Request, given: NewPassword) -> None:
         """Set a password by a one-time token; then log in."""
         forms.refuse_foreign(request, people)
-        sign_in.set_password(people, given.token, given.password, asked_by(request))
+        door.set_password(given.token, given.password, request)
 
 
 def _going_on(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider | None) -> None:
