@@ -23,7 +23,7 @@ from audit.verification import key_named
 from domain.clock import Clock
 from domain.errors import ConfigurationError, IntegrityError
 from domain.json_records import json_object
-from store import checkpoints, trail, trail_archives, trail_parts
+from store import checkpoints, receivers, trail, trail_archives, trail_parts
 from store.database import Connection, Database
 from store.trail import EntryFilter, TrailRow
 from store.trail_archives import ArchivedPart
@@ -35,12 +35,16 @@ _KEYS = EntryFilter(action=Action.TRAIL_KEY)
 
 @dataclass(frozen=True)
 class Archive:
-    """Archives of one trail: `ledger` as the schema's owner; `keys` are the node's, by which all is proven."""
+    """Archives of one trail: `ledger` as the schema's owner; `keys` are the node's, by which all is proven.
+
+    `receivers` are those of the settings, by name: what one of them lacks stays.
+    """
 
     ledger: Ledger
     keys: Sequence[VerifierKey]
     clock: Clock
     user: str
+    receivers: Sequence[str] = ()
 
     def due(self, before: datetime, keep: timedelta | None) -> TrailPart | None:
         """The oldest part that is in the database, where it was begun before this moment and has ended.
@@ -61,6 +65,7 @@ class Archive:
                     "after their part has ended"
                 )
             self._closing(connection, part)
+            self._forwarded(connection, part)
         return part
 
     def take(self, part: TrailPart, folder: Path) -> ArchivedPart:
@@ -108,6 +113,16 @@ class Archive:
             trail_archives.put_back(transaction.connection, part, rows)
             transaction.record(Action.PART_PUT_BACK, None, **self._said(part))
         return part
+
+    def _forwarded(self, connection: Connection, part: TrailPart) -> None:
+        known = receivers.known(connection)
+        for name in self.receivers:
+            place = known[name].number if name in known else 0
+            if place < (part.last or 0):
+                raise ConfigurationError(
+                    f"entries {part.first} to {part.last} stay: the receiver {name} has those up to {place}; "
+                    "dicom-node audit receivers list says why"
+                )
 
     def _closing(self, connection: Connection, part: TrailPart) -> Note:
         """The checkpoint that covers the part and no more; raises ConfigurationError where there is none yet."""

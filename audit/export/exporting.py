@@ -57,16 +57,24 @@ class Export:
             yield line
 
     def _rows(self) -> Iterator[Row]:
-        number = 0
-        while True:
+        number, last = self._extent()
+        while number < last:
             with self._database.transaction() as connection:
-                found = trail.matching(connection, self.asked.wanted, number, _PAGE, self.last)
+                found = trail.matching(connection, self.asked.wanted, number, _PAGE, last)
             for row in found:
                 self.count += 1
                 yield Row(row.number, row.entry, row.hash)
             if len(found) < _PAGE:
                 return
             number = found[-1].number
+
+    def _extent(self) -> tuple[int, int]:
+        """The number before the first, and the last: where there are few, the rest of a long trail is not read."""
+        if self.asked.all:
+            return 0, self.last
+        with self._database.transaction() as connection:
+            first, last = trail.extent(connection, self.asked.wanted) or (1, 0)
+        return first - 1, min(last, self.last)
 
 
 def _as_csv(rows: Iterator[Row]) -> Iterator[bytes]:

@@ -73,7 +73,7 @@ class _Tiles:
 def _takeovers(database: Database, size: int) -> list[Note]:
     """The checkpoints by which a key named the next one: they lead from a key that was noted long ago to the newest."""
     with database.transaction() as connection:
-        told = trail.matching(connection, EntryFilter(action=Action.TRAIL_KEY), 0, size, _MOST_KEYS)
+        told = trail.matching(connection, EntryFilter(action=Action.TRAIL_KEY), 0, _MOST_KEYS, last=size)
         found = [row.note for entry in told for row in checkpoints.reaching(connection, entry.number, 3)]
     notes = [Note.parse(one) for one in dict.fromkeys(found)]
     return [one for one in notes if Checkpoint.parse(one.text).successor and Checkpoint.parse(one.text).size < size]

@@ -21,6 +21,7 @@ from console.cli.app import app
 from consumers.steps.divide_trail import divide_trail
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, IntegrityError
+from store import receivers
 from store.database import Database, GivenUp
 from store.grants import AUDITOR, WHOEVER, role_of
 from store.trail_archives import ArchivedPart
@@ -205,6 +206,15 @@ def test_a_part_stays_until_its_time_is_over_and_a_checkpoint_closes_it(house: H
     assert archive.due(LATER, KEEP) is None  # the open part never goes
     without = Archive(house.owner, [], SystemClock(), "somebody")
     assert without.due(LATER, KEEP) is None
+
+
+def test_a_part_stays_while_a_receiver_lacks_some_of_it(house: House) -> None:
+    archive = Archive(house.owner, house.trusted(), SystemClock(), "somebody", ["repository"])
+    with pytest.raises(ConfigurationError, match="stay: the receiver repository has those up to 0"):
+        archive.due(LATER, KEEP)
+    with house.owner.database.transaction() as connection:
+        receivers.begin(connection, "repository", 10_000, LATER)
+    assert archive.due(LATER, KEEP) is not None
 
 
 def test_without_the_nodes_keys_nothing_is_archived(house: House) -> None:

@@ -81,6 +81,25 @@ def test_any_byte_that_is_another_is_found_with_a_last_line_that_fits_but_in_wha
         assert _but(json.loads(changed), "of", "made") == _but(json.loads(export.splitlines()[at]), "of", "made")
 
 
+HOSTILE: list[object] = [
+    None, True, -1, 2**70, 1.5, "", "\x00", "\ud800", "=" * 44, "A" * 44, [], [[]], [None], {}, {"note": 1, "proof": 2},
+    [{"note": 1, "proof": 2}], [{"note": "a\n1\nb\n\n\u2014 a b\n", "proof": []}], "a\n1\nb\n\n\u2014 a b\n", ["x+y+z"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("export", [WHOLE, CHOICE, PART], ids=["whole", "choice", "part"])
+@pytest.mark.parametrize("line", [0, 1, -1])
+def test_a_value_of_another_kind_anywhere_gets_a_verdict_and_no_traceback(export: bytes, line: int) -> None:
+    lines = export.splitlines(keepends=True)
+    said = json.loads(lines[line])
+    for name, value in ((name, value) for name in said for value in HOSTILE if value != said[name]):
+        text = json.dumps({**said, name: value}, separators=(",", ":"))
+        for written in {text.encode(), text.encode().decode("unicode_escape").encode("utf-8", "replace")}:
+            changed = [*lines]
+            changed[line] = written + b"\n"
+            assert name == "of" or not _passes(b"".join(changed if line == -1 else footed(changed))), (name, value)
+
+
 def _but(said: dict[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in said.items() if name not in names}
 

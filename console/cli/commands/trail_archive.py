@@ -94,7 +94,8 @@ def restore(
 @contextmanager
 def _archive(settings: Settings, key: list[str] | None) -> Iterator[Archive]:
     with any_database(settings) as (_, owner_url), closing(Database(owner_url, pool_size=2, role=WHOEVER)) as owner:
-        yield Archive(Ledger(owner, "console"), given_keys(settings, key), SystemClock(), user())
+        names = [one.name for one in settings.audit.receivers]
+        yield Archive(Ledger(owner, "console"), given_keys(settings, key), SystemClock(), user(), names)
 
 
 def _json(one: ArchivedPart) -> dict[str, object]:
