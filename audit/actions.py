@@ -124,6 +124,8 @@ class Action(StrEnum):
     CONTRADICTED = "checkpoint contradicted"
     TRAIL_EXPORTED = "audit trail exported"
     PART_BEGUN = "part of the trail begun"
+    PART_ARCHIVED = "part of the trail archived"
+    PART_PUT_BACK = "part of the trail put back"
     REQUEST_REFUSED = "request refused"
     RESULTS_READ = "results read"
     PATIENT_SEARCHED = "patient looked for"

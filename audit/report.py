@@ -51,6 +51,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
         {
             Action.ASSOCIATION_ENDED,
             Action.CONFLICT,
+            Action.CONTRADICTED,
             Action.DEAD_LETTER,
             Action.DELIVERY_FAILED,
             Action.DELIVERY_LOST,
@@ -64,13 +65,17 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.JOB_LOST,
             Action.JOB_NOT_SUITABLE,
             Action.JOB_RETRIED,
+            Action.MESSAGE_REFUSED,
+            Action.NOT_SEALED,
             Action.NOT_WRITTEN,
             Action.QUARANTINED,
+            Action.RECEIVER_AWAY,
             Action.REFUSED,
             Action.STUDY_STUCK,
             Action.SUMMARY_FAILED,
             Action.SUMMARY_LOST,
             Action.SUMMARY_RETRIED,
+            Action.WITNESS_AWAY,
         }
     ),
     Question.CHANGED: frozenset(
@@ -83,6 +88,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.SCHEMA_UPGRADED,
             Action.PASSWORD_SET,
             Action.SIGNING_KEY_MADE,
+            Action.TRAIL_KEY,
             Action.USER_ADDED,
             Action.USER_CHANGED,
             Action.USER_INVITED,

@@ -376,7 +376,7 @@ class Export:
     def _hold(self, number: int, text: str, said: dict[str, Any]) -> None:
         # Whoever may append can write what is no entry, to hide what follows: that is told, and the rest is looked at.
         if reason := objection(number, text):
-            self.verdict.altered.append(f"entry {number} is wrong: {reason}")
+            self.verdict.altered[9:] = [f"entry {number} is wrong: {reason}"]
         elif at := _moment(_parsed(text).get("at")):
             self._backwards += [number] if self._latest and at < self._latest - CLOCKS else []
             self._latest = at
@@ -482,7 +482,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verdict = Export(file, keys, outside).judge()
     except (Unjudged, Altered, OSError, ImportError) as error:
         return _tell([f"cannot be judged: {error}"], 2)
-    lines = [f"altered: {one}" for one in verdict.altered[:9]] + [f"not proven: {one}" for one in verdict.unproven]
+    lines = [f"altered: {one}" for one in verdict.altered] + [f"not proven: {one}" for one in verdict.unproven]
     if not verdict.altered:
         lines.append(f"{'whole' if verdict.code else 'proven'}: {verdict.entries} entries, SHA-256 {verdict.sha256}")
     return _tell([*lines, *(f"look at: {one}" for one in verdict.remarks)], verdict.code)

@@ -1,6 +1,6 @@
 """The trail: how often it is signed, and where its checkpoints go that no administrator of the database can reach."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -68,5 +68,10 @@ class Audit(Section):
     every: Seconds = Field(1.0, description="s between two checkpoints at the least, while entries come")
     batch: Count = Field(1000, description="new entries that make a checkpoint before that time is over")
     keys: Place | None = Field(None, description="folder of the keys that sign checkpoints; DATA/seal by default")
+    keep: Annotated[Days, Field(ge=184)] | None = Field(
+        None,
+        description="days for which a part of the trail stays in the database after its end, before audit archive may "
+        "take it; half a year at least; for ever by default",
+    )
     witnesses: tuple[Witness, ...] = Field((), description="outside places that checkpoints go to")
     receivers: tuple[AuditReceiver, ...] = Field((), description="who is sent every entry, in its standard's form")

@@ -66,6 +66,10 @@ def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
     for table, known in peers:
         for number, one in enumerate(known):
             yield f"{table}.{element(one.name, number)}", (table, number), *one.endpoint
+    for number, receiver in enumerate(settings.audit.receivers):
+        if receiver.transport != "udp" or receiver.url:
+            where = f"audit.receivers.{element(receiver.name, number)}"
+            yield where, ("audit", "receivers", number), *receiver.endpoint
     if settings.bus.kafka:
         yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):

@@ -9,7 +9,10 @@ _ABSENT = object()
 
 
 def differences(before: object, after: object) -> list[list[str | None]]:
-    """[name, before, after] of each setting that differs in two documents of JSON; None where it is not there."""
+    """[name, before, after] of each setting that two documents of JSON have otherwise, in the order of names.
+
+    None stands where it is not there.
+    """
     return sorted(_differences(before, after, ""), key=lambda one: str(one[0]))
 
 

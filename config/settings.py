@@ -279,8 +279,7 @@ class Literature(Section):
         "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="address of NCBI's E-utilities, or of a mirror"
     )
     europe_pmc_url: Url = Field(
-        "https://www.ebi.ac.uk/europepmc/webservices/rest",
-        description="address of Europe PMC's service, or of a mirror",
+        "https://www.ebi.ac.uk/europepmc/webservices/rest", description="its own, or a mirror's"
     )
 
 

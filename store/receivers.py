@@ -75,12 +75,6 @@ def newest(connection: Connection) -> int:
     return connection.execute(last).scalar_one_or_none() or 0
 
 
-def least(connection: Connection, names: Iterable[str]) -> int | None:
-    """The last entry that all of these receivers have for good, 0 where one was sent nothing; None for no receiver."""
-    places = known(connection)
-    return min((places[name].number if name in places else 0 for name in names), default=None)
-
-
 def study_uids(connection: Connection, ids: Iterable[str]) -> Mapping[str, str]:
     """Study Instance UIDs by internal id, of those that there are; what is no such id is left out."""
     wanted: Sequence[UUID] = [one for text in set(ids) if (one := _uuid(text)) is not None]

@@ -368,7 +368,8 @@ RETAIN = Part(
 # It reads the whole trail, and adds to what is proven by it.
 SEAL = Part(
     (
-        *_read_all(audit_entries, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *_RECORDED[1:],
+        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
         *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
         _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
     )

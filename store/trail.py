@@ -82,6 +82,14 @@ def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[Trai
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
 
 
+def extent(connection: Connection, wanted: EntryFilter) -> tuple[int, int] | None:
+    """The first and the last number of these rows; None where there is none. Found as `newest` finds long ago ones."""
+    its_own = select(audit_entries.c.number).where(*_conditions(connection, wanted))
+    found = its_own.cte("found").prefix_with("MATERIALIZED")
+    first, last = connection.execute(select(func.min(found.c.number), func.max(found.c.number))).one()
+    return None if first is None else (first, last)
+
+
 def matching(
     connection: Connection, wanted: EntryFilter, number: int, limit: int, last: int | None = None
 ) -> list[TrailRow]:

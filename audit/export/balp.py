@@ -28,7 +28,7 @@ _REQUEST: JsonObject = {
 def is_read(message: AuditMessage) -> bool:
     """Whether a person read something of a study by the API, from an address that is known."""
     asked = message.request and message.did is Did.READ and message.event == ACCESSED
-    person = any(one.requestor and one.address for one in message.participants)
+    person = any(one.requestor and one.address and one.role is None for one in message.participants)
     studies = sum(map(_is_study, message.objects))
     return bool(asked and person and studies == 1 and message.outcome is Outcome.SUCCESS)
 

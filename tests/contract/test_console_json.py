@@ -47,7 +47,9 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
+    "audit archive",
     "audit keys rotate",
+    "audit restore",
     "hold",
     "release",
     "restore",

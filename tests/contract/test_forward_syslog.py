@@ -16,6 +16,8 @@ from audit.trail import Ledger
 from config.audit_receivers import AuditReceiver
 from config.settings import Settings
 from console.cli.app import app
+from console.cli.database_looks import kept
+from console.cli.looks import Mark
 from roles.forward import forward
 from roles.health import Health
 from roles.process import Context
@@ -103,11 +105,18 @@ def test_a_receiver_that_is_away_holds_up_no_other_and_is_told_of(ledger: Ledger
         with _forwarding(ledger, tmp_path / "data", away, receiver.receiver(again=0.001)):
             _has(receiver, 20)
             told = wait_for(lambda: _told(url, away, receiver.receiver()), 30, "a place")
+            looked = {one.what: one for one in kept(_settings(url, away, receiver.receiver()))}
+    assert "127.0.0.1:9 takes nothing since" in looked["trail to second"].said
+    assert looked["trail to archive"].mark is Mark.OK
     second, archive = told["second"], told["archive"]
     assert archive["entry"] >= 20
     assert archive["away_since"] is None
     assert (second["entry"], second["kind"], second["address"]) == (0, "syslog", "tcp://127.0.0.1:9")
     assert "127.0.0.1:9 takes no audit messages" in second["reason"]
+
+
+def _settings(url: str, *receivers: AuditReceiver) -> Settings:
+    return Settings.model_validate({"database": {"url": url}, "audit": {"receivers": receivers}})
 
 
 def _told(url: str, *receivers: AuditReceiver) -> dict[str, dict[str, Any]]:

@@ -115,7 +115,10 @@ def test_a_choice_of_entries_is_proven_by_the_checkpoint_and_compared_with_what_
     first = sealer.seal()
     assert first
     published.write_text(f"{line_of(first.note)}\n")
-    Ledger(database, "test").record(Action.STOPPED)
+    with Ledger(database, "test").transaction() as transaction:
+        for _ in range(2100):  # more than a page, and than a tile
+            transaction.record(Action.STARTED)
+        transaction.record(Action.STUDY_AMENDED, STUDY)
     assert sealer.seal()
     keys.make(SystemClock().now(), "test")
     _another_sealer(database, keys)

@@ -14,6 +14,7 @@ from config.settings import Settings
 from console.api.app import application
 from console.api.backend import Backend
 from console.api.problems import Kind, ProblemError
+from console.auth.wiring import open_access
 from dicom_node.spool import Peer
 from domain.permissions import Permission, Principal, UserRole
 from models.registry import Registry
@@ -79,7 +80,9 @@ def served(bench: Bench, **tables: Any) -> Iterator[Asked]:
     health.beat()
     backend = Backend(settings_of(bench, **tables), bench.as_process("serve"), bench.objects, health)
     known = Known()
-    with TestClient(application(backend, known), raise_server_exceptions=True) as client:
+    access = open_access(backend.settings.access, backend.ledger, bench.root, "http://testserver")
+    app = application(backend, known, [access.router])
+    with TestClient(app, raise_server_exceptions=True) as client:
         yield Asked(client, known, backend)
 
 

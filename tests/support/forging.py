@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from store.trail_guards import GUARDED
 
@@ -19,7 +20,8 @@ _TABLES = """
 def without_triggers(owner: psycopg.Connection[Any]) -> Iterator[None]:
     """One transaction in which the trail, each of its parts, and what is kept with it take every change."""
     with owner.transaction():
-        tables = [one for (one,) in owner.execute(_TABLES, [list(GUARDED)]).fetchall()]
+        found = owner.cursor(row_factory=tuple_row).execute(_TABLES, [list(GUARDED)]).fetchall()
+        tables = [one for (one,) in found]
         for table in tables:
             owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         yield

@@ -277,6 +277,7 @@ LOOKS: Mapping[str, str] = {
     "data folder": "type the `chmod` that is printed",
     "database": "start it, mend its URL, or run `dicom-node database upgrade`: the line says which",
     "database login": "give each role a login of its own ([operations](operations.md#a-database-of-your-own))",
+    "audit trail": "what the line says: no role starts before",
     "identity key": "bring back the key of the first host ([operations](operations.md#what-to-do-when))",
     "trail keys": "put back the file that the line names; where it is lost: `dicom-node audit keys rotate --lost`",
     "checkpoints": "name a place outside the database in `[[audit.witnesses]]` ([how](audit.md#where-checkpoints-go))",

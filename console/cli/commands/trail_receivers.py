@@ -9,13 +9,12 @@ import typer
 from audit.actions import Action
 from audit.chain import Row
 from audit.export.mapping import audit_message
-from audit.trail import Ledger
 from config.audit_receivers import AuditReceiver
 from config.settings import Settings
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.errors import ConfigurationError, NodeError
 from roles.database import reading
 from roles.receivers import outlet
@@ -121,7 +120,7 @@ def _recorded(source: Database, receiver: AuditReceiver) -> Row:
     with source.transaction() as connection:
         before = receivers.newest(connection)
     said = {"user": user(), "receiver": receiver.name}
-    Ledger(source, "console").record(Action.RECEIVER_TESTED, **said)
+    ledger(source).record(Action.RECEIVER_TESTED, **said)
     with source.transaction() as connection:
         rows = [Row(one.number, one.entry, one.hash) for one in trail.after(connection, before, 1000)]
     return next(row for row in reversed(rows) if f'"action":"{Action.RECEIVER_TESTED.value}"' in row.entry)
