@@ -17,7 +17,7 @@ from audit.trail import Ledger
 from audit.tree import leaf_hash
 from domain.clock import Clock
 from domain.errors import ConfigurationError, IntegrityError
-from store import checkpoints, trail
+from store import checkpoints, trail, trail_parts
 from store.checkpoints import CheckpointRow
 from store.database import Connection
 from store.trail import TrailRow
@@ -76,7 +76,7 @@ class Sealer:
             checkpoints.take_turn(connection)
             last = checkpoints.newest(connection)
             state = self._current(connection, last)
-            rows = trail.after(connection, state.growth.size, most)
+            rows = _up_to_the_parts_end(connection, trail.after(connection, state.growth.size, most))
             if not rows:
                 self._state = state
                 return None
@@ -173,6 +173,15 @@ def leaves_of(connection: Connection, first: int, count: int) -> list[bytes]:
     if [row.number for row in rows] != list(range(first + 1, first + count + 1)):
         raise IntegrityError(f"of entries {first + 1} to {first + count} some are missing")
     return [leaf_hash(row.entry) for row in rows]
+
+
+def _up_to_the_parts_end(connection: Connection, rows: Sequence[TrailRow]) -> Sequence[TrailRow]:
+    """Those that one checkpoint may add: each part of the trail is closed by one that covers it and no more.
+
+    The parts are asked for after the rows, of which none is behind an end that was not committed with it.
+    """
+    end = trail_parts.end_of_part(connection, rows[0].number) if rows else None
+    return rows if end is None else [row for row in rows if row.number <= end]
 
 
 def _has_signed(key: KnownKey, last: CheckpointRow | None) -> bool:

@@ -27,8 +27,8 @@ class Backwards:
         self._latest = at
 
     def __str__(self) -> str:
-        also = f" (and so of {self.count - 1} others)" if self.count > 1 else ""
-        return f"entry {self.first}: its time lies before that of the entry before it{also}: a clock was set back"
+        said = "its time lies before that of the entry before it: a clock was set back"
+        return f"entry {self.first}: {said} ({self.count} times in all)"
 
 
 def _later(one: str, other: str) -> bool:

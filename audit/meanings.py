@@ -4,37 +4,24 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from audit.actions import Action, AuditEvent
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """`event`: the message of PS3.15 A.5; `when` it is recorded; `details` beside study, time and writer."""
-
-    event: AuditEvent
-    when: str
-    details: str = ""
-
+from audit.meaning import CHANGED as _CHANGED
+from audit.meaning import Meaning
+from audit.work_meanings import WORK
 
 _ACTIVITY = AuditEvent.ACTIVITY
 _ACCESSED = AuditEvent.ACCESSED
 _ALERT = AuditEvent.SECURITY_ALERT
-_BEGIN = AuditEvent.BEGIN_TRANSFERRING
 _DELETED = AuditEvent.DELETED
 _EXPORT = AuditEvent.EXPORT
 _IMPORT = AuditEvent.IMPORT
 _QUERY = AuditEvent.QUERY
 _TRANSFERRED = AuditEvent.TRANSFERRED
 
-_JOB = "job, model, version, package digest, digest of the input's files, revision, attempt"
-_SUMMARY = "which of the study's impressions, attempt"
-_DELIVERY = "delivery, job, destination, attempt"
 _FROM = "user, address"
 #: What many entries of a minute share.
 _CLOCK = "`clock`: how far the host's clock may be off, as its kernel says (adjtimex(2)), or why that is unknown"
-_CHANGED = "`before` and `after`: each row of the study that stands otherwise"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
@@ -45,6 +32,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
     Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.SCHEMA_UPGRADED: Meaning(
+        _ALERT,
+        "a release has changed the database's schema",
+        "the revision before and after, version; user by a command",
+    ),
     Action.CONFIGURED: Meaning(
         _ALERT,
         "a role has read its settings, at its start or on a reload",
@@ -189,127 +181,7 @@ MEANINGS: Mapping[Action, Meaning] = {
         "the complete study wants the very input on which a model was started early",
         "job, model, version, revision, the state that it was in",
     ),
-    Action.JOB_LEASED: Meaning(_ACCESSED, "a worker takes an inference up", _JOB),
-    Action.JOB_LOST: Meaning(_ACCESSED, "a worker did not come back with an inference in time", f"{_JOB}, reason"),
-    Action.JOB_RETRIED: Meaning(_ACCESSED, "an inference failed and will be tried again", f"{_JOB}, reason"),
-    Action.JOB_CANCELLED: Meaning(_ACCESSED, "an inference is not wanted any more", "job, model, reason"),
-    Action.INFERRED: Meaning(
-        _ACCESSED,
-        "a model has findings",
-        (
-            f"{_JOB}; weights digest, thresholds, engine, input digest, digests of the mask and of each map, earlier "
-            "study, milliseconds of each step"
-        ),
-    ),
-    Action.JOB_NOT_SUITABLE: Meaning(_ACCESSED, "a model will not read such images", f"{_JOB}, reason"),
-    Action.JOB_FAILED: Meaning(_ACCESSED, "an inference failed for good", f"{_JOB}, reason, state"),
-    Action.WRITTEN: Meaning(
-        _ACCESSED,
-        "the result objects exist",
-        "job, model, version, package digest; kind, SOP instance UID and SHA-256 of each",
-    ),
-    Action.NOT_WRITTEN: Meaning(
-        _ACCESSED, "no result objects are written of what was found", "job, or which of the study's impressions; reason"
-    ),
-    Action.DELIVERY_PLANNED: Meaning(
-        _ACCESSED, "it is decided what goes to a destination", "destination, what was chosen of each kind and why"
-    ),
-    Action.DELIVERY_STARTED: Meaning(_BEGIN, "objects go to a destination from now on", _DELIVERY),
-    Action.DELIVERED: Meaning(
-        _TRANSFERRED, "a destination has taken results", f"{_DELIVERY}, status of each object by its UID"
-    ),
-    Action.DELIVERY_FAILED: Meaning(_ALERT, "a destination did not take what was sent", f"{_DELIVERY}, reason, state"),
-    Action.DELIVERY_LOST: Meaning(
-        _ALERT, "a process did not come back with a delivery in time", f"{_DELIVERY}, reason"
-    ),
-    Action.DELIVERY_CANCELLED: Meaning(_ACCESSED, "a delivery is not wanted any more", f"{_DELIVERY}, reason"),
-    Action.COMMITMENT_ASKED: Meaning(
-        _QUERY, "a peer asked whether instances are kept", "caller, address, Transaction UID, how many instances"
-    ),
-    Action.COMMITMENT_DECIDED: Meaning(
-        _ACCESSED,
-        "nothing of what was asked about is on its way any more",
-        (
-            "caller, Transaction UID, how many are committed, how many are not, and the first hundred of these with "
-            "their Failure Reason"
-        ),
-    ),
-    Action.COMMITMENT_REPORTED: Meaning(
-        _ACCESSED,
-        "a peer took our report, or an archive told us its own",
-        (
-            "caller, Transaction UID; of ours the status, of an archive's how many are committed, which are not, and "
-            "whether we had asked"
-        ),
-    ),
-    Action.DELIVERY_COMMITTED: Meaning(
-        _ACCESSED,
-        "an archive says that it keeps what was delivered",
-        f"{_DELIVERY}, how it was found out: commitment or query",
-    ),
-    Action.DELIVERY_NOT_COMMITTED: Meaning(
-        _ALERT,
-        "an archive says that it does not keep what was delivered, or cannot be asked",
-        f"{_DELIVERY}, which objects it lacks, and what comes of that",
-    ),
-    Action.SUPERSEDED: Meaning(
-        _ACCESSED, "newer results of the model have arrived at a destination that is told so", "job, destination"
-    ),
-    Action.WITHDRAWN: Meaning(
-        _ACCESSED,
-        "results were taken back as wrong",
-        f"user, job, reason in their words, destinations that have some of them, UID of each object, {_CHANGED}",
-    ),
-    Action.NOTE_WRITTEN: Meaning(
-        _ACCESSED,
-        "a note for one destination exists, which takes results back",
-        "note, destination, cause, SOP instance UID and SHA-256, how many objects it takes back",
-    ),
-    Action.NOTE_DELIVERED: Meaning(
-        _TRANSFERRED,
-        "a note has arrived; on its way it is a delivery started, cancelled or failed",
-        "note, destination, its SOP instance UID with the status",
-    ),
-    Action.SUMMARY_REQUESTED: Meaning(
-        _ACCESSED,
-        "a study's impression is asked for, from the end of the last of its models on",
-        "which of the study's impressions, revision; user, where a person asked for another",
-    ),
-    Action.SUMMARY_LEASED: Meaning(_ACCESSED, "a process takes an impression up", _SUMMARY),
-    Action.SUMMARY_LOST: Meaning(
-        _ACCESSED, "a process did not come back with an impression in time", f"{_SUMMARY}, reason"
-    ),
-    Action.SUMMARY_RETRIED: Meaning(_ACCESSED, "an impression failed and will be tried again", f"{_SUMMARY}, reason"),
-    Action.SUMMARY_CANCELLED: Meaning(_ACCESSED, "an impression is not wanted any more", f"{_SUMMARY}, reason"),
-    Action.LANGUAGE_MODEL_ASKED: Meaning(
-        _EXPORT,
-        "before facts leave for a language model",
-        "provider, model, SHA-256 of what leaves (`dicom-node summary show STUDY --payload`)",
-    ),
-    Action.LANGUAGE_MODEL_ANSWERED: Meaning(
-        _IMPORT,
-        "after facts left for a language model",
-        "provider, model, what came of it, tokens, whether an answer of a while ago was taken",
-    ),
-    Action.LITERATURE_ASKED: Meaning(
-        _EXPORT,
-        "before coded terms leave for a source of literature",
-        "the source, SHA-256 of the URL that leaves (`dicom-node summary show STUDY --payload`)",
-    ),
-    Action.LITERATURE_ANSWERED: Meaning(
-        _IMPORT, "after coded terms left for a source of literature", "the source, what came of it"
-    ),
-    Action.SUMMARISED: Meaning(
-        _ACCESSED,
-        "an impression is written",
-        (
-            "which of the study's impressions; who wrote it: template or language model, with provider, model and "
-            "version of the prompt, and why a template did though a language model was asked; version of the checks; "
-            "SHA-256 of the facts that it was told (`dicom-node summary show STUDY --payload` prints them); how many "
-            "facts and sentences"
-        ),
-    ),
-    Action.SUMMARY_FAILED: Meaning(_ACCESSED, "an impression failed for good", f"{_SUMMARY}, reason"),
+    **WORK,
     Action.DEAD_LETTER: Meaning(_ALERT, "an event could not be handled, and is a dead letter", "reader, event, error"),
     Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "user, letter, reader, event"),
     Action.RETRIED: Meaning(
@@ -418,10 +290,36 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a study was written as files",
         "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
+    Action.BACKUP_BEGUN: Meaning(
+        _EXPORT,
+        "somebody has all that the node keeps copied into a folder; before anything is",
+        "user, whether the identity key goes along",
+    ),
+    Action.RESTORED: Meaning(
+        _IMPORT,
+        "the node was put back as a backup has it; what was recorded after that backup is in this trail no more",
+        "user, when the backup was made and by which version, number and hash of its last entry",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+    ),
+    Action.RECEIVER_AWAY: Meaning(
+        _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"
+    ),
+    Action.RECEIVER_BACK: Meaning(
+        _ALERT,
+        "a receiver that was away takes the trail's entries again",
+        "receiver, the last entry that it has confirmed",
+    ),
+    Action.RECEIVER_TESTED: Meaning(
+        _ALERT, "a person had this very entry sent to a receiver to see whether it takes any", "user, receiver"
+    ),
+    Action.MESSAGE_REFUSED: Meaning(
+        _ALERT,
+        "a receiver said that it will never take an entry; the first of several in a row",
+        "receiver, the entry's number, reason",
     ),
     Action.TRAIL_KEY: Meaning(
         _ALERT,
@@ -447,6 +345,14 @@ MEANINGS: Mapping[Action, Meaning] = {
         _ACTIVITY,
         "the month has turned: what was recorded until then is a part of its own",
         "first: the number of the part's first entry, which is this one",
+    ),
+    Action.PART_ARCHIVED: Meaning(
+        _EXPORT,
+        "a part of the trail was written into a file, proven there, and taken out of the database",
+        "user, first and last entry, file, its SHA-256",
+    ),
+    Action.PART_PUT_BACK: Meaning(
+        _IMPORT, "such a file was proven, and its entries are in the database again", "as when it was archived"
     ),
     Action.REQUEST_REFUSED: Meaning(
         _ALERT,

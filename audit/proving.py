@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
 
+from audit.archives import archived_parts, archived_rows, named_key
 from audit.chain import Row
 from audit.checkpoints import tree_of
 from audit.notes import Checkpoint, Note, VerifierKey
 from audit.trail import rows
-from audit.tree import inclusion_proof, leaf_hash, verify_inclusion
-from audit.verification import Claim, Evidence, TrailVerdict, verify_trail
+from audit.tree import HASH_SIZE, inclusion_proof, leaf_hash, verify_inclusion
+from audit.verification import Archived, Claim, Evidence, TrailVerdict, verify_trail
 from domain.errors import IntegrityError, Permanent
 from store import checkpoints, trail
 from store.database import Database
+from store.trail_archives import ArchivedPart
 
 _TOGETHER = 500
 
@@ -28,17 +32,32 @@ class EntryProof:
 
 
 def verify_database(
-    database: Database, keys: Sequence[VerifierKey], others: Sequence[Sequence[Claim]] = ()
+    database: Database,
+    keys: Sequence[VerifierKey],
+    others: Sequence[Sequence[Claim]] = (),
+    archives: Path | None = None,
 ) -> TrailVerdict:
     """Hold the whole trail against its chain, its tiles, its checkpoints and those that `others` have.
+
+    Entries that are archived are read from the folder `archives`; without it the tiles stand for them.
 
     What grows meanwhile is left out: others were read, and the newest checkpoint is looked up, before the first entry.
     """
     with database.transaction() as connection:
         newest = checkpoints.newest(connection)
     number, sealed = (newest.number, newest.size) if newest else (0, 0)
-    kept = _kept(database, number)
-    return verify_trail(rows(database), Evidence(_Tiles(database), kept, sealed, others, keys))
+    kept, tiles, parts = _kept(database, number), _Tiles(database), archived_parts(database)
+    if archives is not None:
+        every = chain(archived_rows(archives, parts), rows(database))
+        return verify_trail(every, Evidence(tiles, kept, sealed, others, keys))
+    before = _archived(parts, tiles) if parts else None
+    return verify_trail(rows(database), Evidence(tiles, kept, sealed, others, keys, before))
+
+
+def _archived(parts: Sequence[ArchivedPart], tiles: "_Tiles") -> Archived:
+    last = parts[-1]
+    hashes = (held[at : at + HASH_SIZE] for _, held in tiles(0) for at in range(0, len(held), HASH_SIZE))
+    return Archived(last.last, last.head, islice(hashes, last.last), named_key(last))
 
 
 def prove(database: Database, number: int) -> EntryProof:

@@ -3,7 +3,7 @@
 Pure: entries in, answers out. What is answered under no question is counted by its name, so that nothing is left out.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,6 +51,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
         {
             Action.ASSOCIATION_ENDED,
             Action.CONFLICT,
+            Action.CONTRADICTED,
             Action.DEAD_LETTER,
             Action.DELIVERY_FAILED,
             Action.DELIVERY_LOST,
@@ -64,13 +65,17 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.JOB_LOST,
             Action.JOB_NOT_SUITABLE,
             Action.JOB_RETRIED,
+            Action.MESSAGE_REFUSED,
+            Action.NOT_SEALED,
             Action.NOT_WRITTEN,
             Action.QUARANTINED,
+            Action.RECEIVER_AWAY,
             Action.REFUSED,
             Action.STUDY_STUCK,
             Action.SUMMARY_FAILED,
             Action.SUMMARY_LOST,
             Action.SUMMARY_RETRIED,
+            Action.WITNESS_AWAY,
         }
     ),
     Question.CHANGED: frozenset(
@@ -79,8 +84,11 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.KEY_MADE,
             Action.KEY_REVOKED,
             Action.MODEL_ADDED,
+            Action.RESTORED,
+            Action.SCHEMA_UPGRADED,
             Action.PASSWORD_SET,
             Action.SIGNING_KEY_MADE,
+            Action.TRAIL_KEY,
             Action.USER_ADDED,
             Action.USER_CHANGED,
             Action.USER_INVITED,
@@ -88,6 +96,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
     ),
     Question.SENT: frozenset(
         {
+            Action.BACKUP_BEGUN,
             Action.DELIVERED,
             Action.EXPORTED,
             Action.EXPORT_BEGUN,
@@ -100,6 +109,8 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
     Question.ASKED: frozenset({Action.COUNTED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
     Question.LOOKED: frozenset({Action.PATIENT_SEARCHED, Action.READ, Action.RESULTS_READ, Action.TRAIL_EXPORTED}),
 }
+# The details of a run, in the order of a Reading's fields.
+_READ = ("job", "model", "version", "model_digest", "weights_digest", "input_digest", "engine", "mask")
 _QUESTION = {action: question for question, actions in ANSWERS.items() for action in actions}
 
 
@@ -140,8 +151,8 @@ class Reading:
     input: str
     engine: str
     mask: str
-    thresholds: list[object]
-    objects: list[object] = field(default_factory=list)
+    thresholds: list[object] = field(kw_only=True)
+    objects: list[object] = field(default_factory=list, kw_only=True)
 
 
 @dataclass
@@ -178,6 +189,12 @@ class _Made:
         self.report = Report(answers={question.value: [] for question in Question})
         self._senders: dict[tuple[str, str], Sender] = {}
         self._runs: dict[str, Reading] = {}
+        self._notes: Mapping[Action | None, Callable[[Entry], None]] = {
+            Action.RECEIVED: self._note_sender,
+            Action.SECURED: self._note_sender,
+            Action.INFERRED: self._note_reading,
+            Action.WRITTEN: self._note_objects,
+        }
 
     def take(self, entry: Entry) -> None:
         """Let one entry answer what it can."""
@@ -189,17 +206,16 @@ class _Made:
         own.first, own.last = own.first or entry.at, entry.at
         action = named_today(entry.action)
         self._note_who(entry)
-        if action in (Action.RECEIVED, Action.SECURED):
-            self._note_sender(entry)
-        if action is Action.INFERRED:
-            self._note_reading(entry)
-        if action is Action.WRITTEN:
-            self._note_objects(entry)
-        question = _question(action, entry)
-        if question:
-            own.answers[question.value].append(Line(entry.number, entry.at, _who(entry), entry.action, entry.details))
+        if note := self._notes.get(action):
+            note(entry)
+        self._answer(action, entry)
+
+    def _answer(self, action: Action | None, entry: Entry) -> None:
+        if question := _question(action, entry):
+            line = Line(entry.number, entry.at, _who(entry), entry.action, entry.details)
+            self.report.answers[question.value].append(line)
         else:
-            own.course[entry.action] = own.course.get(entry.action, 0) + 1
+            self.report.course[entry.action] = self.report.course.get(entry.action, 0) + 1
 
     def _note_who(self, entry: Entry) -> None:
         _add(self.report.processes, f"{entry.by.role} on {entry.by.host}")
@@ -227,21 +243,9 @@ class _Made:
         _add(sender.certificates, _text(tls, "certificate"))
 
     def _note_reading(self, entry: Entry) -> None:
-        said = entry.details
-        reading = Reading(
-            entry.number,
-            entry.at,
-            entry.study or "",
-            job=_text(said, "job"),
-            model=_text(said, "model"),
-            version=_text(said, "version"),
-            package=_text(said, "model_digest"),
-            weights=_text(said, "weights_digest"),
-            input=_text(said, "input_digest"),
-            engine=_text(said, "engine"),
-            mask=_text(said, "mask"),
-            thresholds=_list(said, "thresholds"),
-        )
+        said = [_text(entry.details, key) for key in _READ]
+        thresholds = _list(entry.details, "thresholds")
+        reading = Reading(entry.number, entry.at, entry.study or "", *said, thresholds=thresholds)
         self._runs[reading.job] = reading
         self.report.readings.append(reading)
 

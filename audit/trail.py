@@ -146,14 +146,16 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
 
 def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
     """Every entry that is wanted, in order, read in batches."""
-    last = 0
-    while True:
+    with database.transaction() as connection:
+        first, last = trail.extent(connection, wanted) or (1, 0)
+    number = first - 1
+    while number < last:
         with database.transaction() as connection:
-            found = trail.matching(connection, wanted, last, batch)
+            found = trail.matching(connection, wanted, number, batch, last)
         yield from (entry_of(row.number, row.entry) for row in found)
         if len(found) < batch:
             return
-        last = found[-1].number
+        number = found[-1].number
 
 
 def entry_of(number: int, text: str) -> Entry:

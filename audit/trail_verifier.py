@@ -43,7 +43,7 @@ class Altered(Exception):
 
 
 class Unjudged(Exception):
-    """There is nothing that can be judged, or nothing to judge it by."""
+    """There is nothing that can be judged."""
 
 
 @dataclass
@@ -62,8 +62,6 @@ class Verdict:
 
 
 # Texts, each in the one form that it may have: two that are read alike are the same bytes.
-
-
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text, parse_float=int, parse_constant=int)  # which refuse what is not whole
@@ -106,16 +104,10 @@ def _plain(value: Any) -> bool:
     return not isinstance(value, int) or abs(value) < 2**53
 
 
-def _of_type(kind: type, value: Any, what: str) -> Any:
-    if type(value) is not kind or (kind is int and not 0 <= value < 2**53):
+def _of_type(kind: type[Any], value: Any, what: str) -> Any:
+    if type(value) is not kind or (type(value) is int and not 0 <= value < 2**53):
         raise Altered(f"{what} is not in its form")
     return value
-
-
-def _digest(value: Any, what: str) -> bytes:
-    if not re.fullmatch("[0-9a-f]{64}", _of_type(str, value, what)):
-        raise Altered(f"{what} is no SHA-256 in hexadecimal")
-    return bytes.fromhex(value)
 
 
 def _decoded(text: Any, lengths: Sequence[int], what: str) -> bytes:
@@ -266,7 +258,7 @@ class Checkpoint:
             raise Altered(f"{what} has a line of signature that is none")
         more = {word: value for word, _, value in (line.partition(" ") for line in lines[3:])}
         chain = _decoded(more["chain"], (32,), what) if "chain" in more else None
-        signatures = tuple((one[1], _decoded(one[2], range(5, 9999), what)) for one in signed)
+        signatures = tuple((one[1], _decoded(one[2], range(5, 999), what)) for one in signed)
         root, at = _decoded(lines[2], (32,), what), _moment(more.get("time"))
         return cls(where, text + "\n", signatures, lines[0], int(lines[1]), root, chain, at)
 
@@ -290,7 +282,8 @@ class Export:
     def __init__(self, file: BinaryIO, keys: Sequence[Key] = (), outside: Sequence[Checkpoint] = ()) -> None:
         self.verdict = Verdict()
         self._file, self._given, self._outside = file, keys, list(outside)
-        self._sha256, self._latest, self._backwards = hashlib.sha256(), None, list[int]()
+        self._sha256, self._backwards = hashlib.sha256(), list[int]()
+        self._latest: datetime | None = None
         self.tree: Tree | None = None  # over all entries; None where each has its proof
 
     def judge(self) -> Verdict:
@@ -302,8 +295,8 @@ class Export:
         except Altered as found:
             self.verdict.altered.append(str(found))
         for number in self._backwards[:1]:
-            said = f"entry {number}: its time lies before that of the entry before it"
-            self.verdict.remarks.append(f"{said} (so of {len(self._backwards)} in all): a clock was set back")
+            said = "its time lies before that of the entry before it: a clock was set back"
+            self.verdict.remarks.append(f"entry {number}: {said} ({len(self._backwards)} times in all)")
         return self.verdict
 
     def _line(self) -> bytes:
@@ -327,10 +320,12 @@ class Export:
             raise Altered(f"{what} is not in its form")
         self._read_checkpoints(head)
         if head["left"] is not None:
-            self._chain = _digest(head["before"], "the hash before the first entry")
+            if not re.fullmatch("[0-9a-f]{64}", _of_type(str, head["before"], what)):
+                raise Altered(f"{what} has no SHA-256 of the entry before the first")
+            self._chain = bytes.fromhex(head["before"])
             self.tree = Tree(self.first - 1, _hashes(head["left"], "the tree before the first entry"))
-        elif self.newest is None:
-            raise Altered(f"{what} has no checkpoint that single entries could be proven by")
+        elif (self.first, self.last) != (1, self.newest and self.newest.size):
+            raise Altered(f"{what} is not of the checkpoint that single entries are to be proven by")
 
     def _read_checkpoints(self, head: dict[str, Any]) -> None:
         older = _of_type(list, head["checkpoints"], "the list of checkpoints")
@@ -340,10 +335,14 @@ class Export:
         self.older = [(Checkpoint.parse(one["note"], inside), _hashes(one["proof"], "a proof")) for one in older]
         self.newest = None if note is None else Checkpoint.parse(note, inside)
         self.inside = [*(one for one, _ in self.older), *([self.newest] if self.newest else [])]
+        if head["origin"] != (self.newest and self.newest.origin) or (older and not self.newest):
+            raise Altered("the first line is of another trail than its checkpoint")
         named = {Key.parse(one) for one in _of_type(list, head["keys"], "the list of keys")}
         signed = {one: one.signed_by({*named, *self._given}) for one in (*self.inside, *self._outside)}
+        self._sized: dict[int, list[Checkpoint]] = {}
         for one, keys in signed.items():
-            if not keys or one.origin != head["origin"]:
+            self._sized.setdefault(one.size, []).append(one)
+            if not keys or (self.newest or one).origin != one.origin:
                 raise Altered(f"{one} is {'of another trail' if keys else 'signed by no key that counts'}")
         if strange := named.difference(*signed.values()):
             raise Altered(f"the first line names key {strange.pop().id.hex()}, which signed nothing here")
@@ -364,7 +363,9 @@ class Export:
         while (raw := self._line()).startswith(b'{"number":'):
             said = _line_of(raw, ["number", "entry", "hash" if self.tree else "proof"], f"what follows entry {number}")
             before, number = number, _of_type(int, said["number"], f"the number behind entry {number}")
-            if not before < number <= (before + 1 if self.tree else self.last):
+            if number > self.last:
+                raise Altered(f"entry {number} stands behind entry {self.last}, with which the export is to end")
+            if number <= before or (self.tree and number != before + 1):
                 raise Altered(f"entry {before + 1} is missing; {number} stands in its place")
             self._hold(number, _of_type(str, said["entry"], f"the text of entry {number}"), said)
             self.verdict.entries += 1
@@ -375,14 +376,14 @@ class Export:
     def _hold(self, number: int, text: str, said: dict[str, Any]) -> None:
         # Whoever may append can write what is no entry, to hide what follows: that is told, and the rest is looked at.
         if reason := objection(number, text):
-            self.verdict.altered.append(f"entry {number} is wrong: {reason}")
+            self.verdict.altered[9:] = [f"entry {number} is wrong: {reason}"]
         elif at := _moment(_parsed(text).get("at")):
             self._backwards += [number] if self._latest and at < self._latest - CLOCKS else []
             self._latest = at
         leaf = _sha256(b"\x00", text.encode())
         if self.tree:
             self._chain = _sha256(self._chain, text.encode())
-            if _digest(said["hash"], f"the hash of entry {number}") != self._chain:
+            if said["hash"] != self._chain.hex():
                 raise Altered(f"entry {number} is wrong: its hash does not follow from the entry before and its text")
             self.tree.add(leaf)
             self._meet(number)
@@ -393,8 +394,7 @@ class Export:
 
     def _meet(self, number: int) -> None:
         """Hold the checkpoints of this size against all entries up to here."""
-        here = [one for one in (*self.inside, *self._outside) if one.size == number]
-        for one in here if self.tree else ():
+        for one in self._sized.get(number, ()) if self.tree else ():
             if (one.root, one.chain or self._chain) != (self.tree and self.tree.root(), self._chain):
                 raise Altered(f"{one} says otherwise than the entries up to {number}")
 
@@ -404,10 +404,8 @@ class Export:
         if not raw:
             raise Altered(f"the export is cut off {what}: its last line is missing")
         said = _line_of(raw, ["end", "count", "sha256"], f"the line {what}")
-        if _written([True, self.verdict.entries]) != _written([said["end"], said["count"]]):
-            raise Altered(f"the last line counts other entries than the {self.verdict.entries} that are there")
-        if said["sha256"] != self._before_end:
-            raise Altered("the last line has the SHA-256 of other bytes: one was changed")
+        if _written(said) != _written({"end": True, "count": self.verdict.entries, "sha256": self._before_end}):
+            raise Altered(f"the last line counts more or less than {self.verdict.entries}, or other bytes (SHA-256)")
         if self._line():
             raise Altered("something stands behind the last line")
         self.verdict.sha256 = self._sha256.hexdigest()
@@ -417,20 +415,22 @@ class Export:
         for one, proof in self.older:
             if self.newest and not consistent(one.size, self.newest.size, one.root, self.newest.root, proof):
                 raise Altered(f"the tree of {one} is not the beginning of that of {self.newest}")
-        every = [*self.inside, *self._outside]
-        met = {one.size for one in every if self.tree and self.first - 1 <= one.size <= self.last}
+        met = {size for size in self._sized if self.tree and self.first - 1 <= size <= self.last}
+        compared = met | {one.size for one in self.inside}
         for one in self._outside:
-            self._compare_outside(one, met | {one.size for one in self.inside})
+            self._compare_outside(one, compared)
+        if self.tree and self.newest and self.newest.size > self.last:
+            raise Altered(f"entry {self.last + 1} is missing: {self.newest} covers it, and the export ends sooner")
         if self.tree and max(met, default=0) < self.last:
             self.verdict.unproven.append(f"entries {max(met, default=0) + 1} to {self.last} are under no checkpoint")
-        timed = sorted((one for one in every if one.at), key=lambda one: one.size)
+        timed = sorted((one for one in (*self.inside, *self._outside) if one.at), key=lambda one: one.size)
         for smaller, one in zip(timed, timed[1:]):
             if smaller.at and one.at and one.at < smaller.at - CLOCKS:
                 self.verdict.remarks.append(f"{one}: its time lies before that of a smaller one: a clock was set back")
 
     def _compare_outside(self, one: Checkpoint, compared: set[int]) -> None:
-        for other in (*self.inside, *self._outside):
-            if other.size == one.size and other.root != one.root:
+        for other in self._sized[one.size]:
+            if other.root != one.root:
                 raise Altered(f"{one} and {other} are of one size and of two histories")
         if one.size in compared:
             return
@@ -482,7 +482,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verdict = Export(file, keys, outside).judge()
     except (Unjudged, Altered, OSError, ImportError) as error:
         return _tell([f"cannot be judged: {error}"], 2)
-    lines = [f"altered: {one}" for one in verdict.altered[:9]] + [f"not proven: {one}" for one in verdict.unproven]
+    lines = [f"altered: {one}" for one in verdict.altered] + [f"not proven: {one}" for one in verdict.unproven]
     if not verdict.altered:
         lines.append(f"{'whole' if verdict.code else 'proven'}: {verdict.entries} entries, SHA-256 {verdict.sha256}")
     return _tell([*lines, *(f"look at: {one}" for one in verdict.remarks)], verdict.code)

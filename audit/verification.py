@@ -58,6 +58,7 @@ class TrailVerdict:
     convictions: list[Conviction] = field(default_factory=list)
     convicted: int = 0
     warnings: list[str] = field(default_factory=list)
+    archived: int = 0  # entries before the first that was read
     unreached: int = 0  # claims behind the place where the chain breaks
 
     @property
@@ -77,6 +78,20 @@ Tiles = Callable[[int], Iterator[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True)
+class Archived:
+    """What is known of the entries 1 to `size`, which lie in an archive alone.
+
+    `head` is the hash of the last of them, `leaves` the hashes of all, as the tiles have them; `key` the one that the
+    trail named first. What the rest follows from is bound by a checkpoint over just these.
+    """
+
+    size: int
+    head: bytes
+    leaves: Iterable[bytes]
+    key: VerifierKey | None = None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What the entries are held against, as it was before the first of them was read.
 
@@ -91,13 +106,18 @@ class Evidence:
     sealed: int = 0
     others: Sequence[Iterable[Claim]] = ()
     keys: Sequence[VerifierKey] = ()
+    archived: Archived | None = None
 
 
 def verify_trail(rows: Iterable[Row], evidence: Evidence) -> TrailVerdict:
-    """Hold the entries, from the first on, against the chain, the tiles and every checkpoint that is known."""
+    """Hold the entries against the chain, the tiles and every checkpoint that is known.
+
+    They come from the first on, or from the one behind those that are `archived`.
+    """
     verdict = TrailVerdict()
     watch = _Watch(verdict, evidence)
-    verdict.chain = follow(watch.observed(rows))
+    before = evidence.archived
+    verdict.chain = follow(watch.observed(rows), *((before.size, before.head) if before else ()))
     watch.finish()
     return verdict
 
@@ -121,8 +141,11 @@ class _Trust:
 
     def read(self, entry: str) -> None:
         """Take notice of a key that an entry names."""
-        if _OF_KEYS not in entry or (key := _key_of(entry)) is None:
-            return
+        if _OF_KEYS in entry and (key := key_named(entry)) is not None:
+            self.name(key)
+
+    def name(self, key: VerifierKey) -> None:
+        """The trail names a key: where none was given, the first of them counts."""
         if self._unbound:
             self._unbound = False
             self._trusted = [key]
@@ -178,7 +201,7 @@ class _Watch:
     def __init__(self, verdict: TrailVerdict, evidence: Evidence) -> None:
         self._verdict = verdict
         self._growth = Growth()
-        self._head = GENESIS
+        self._head: bytes | None = GENESIS  # None while it is unknown
         self._tiles = _Tiles(evidence, verdict)
         self._trust = _Trust(evidence.keys, verdict)
         self._clock = Backwards()
@@ -190,6 +213,8 @@ class _Watch:
         self._due = [self._kept, self._others]
         self._waiting = [next(source, None) for source in self._due]
         self._look()
+        if evidence.archived:
+            self._pass_over(evidence.archived)
 
     def observed(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows. Each counts once whoever follows the chain has found that it follows, and wants the next."""
@@ -202,6 +227,24 @@ class _Watch:
                 self._tiles.hold(tile)
             self._look()
         self._ended = True
+
+    def _pass_over(self, archived: Archived) -> None:
+        """Entries of which the leaves alone are here: tiles and roots are held against those."""
+        verdict, what = self._verdict, f"entries 1 to {archived.size}, which are archived"
+        verdict.archived, self._head = archived.size, None
+        if archived.key:
+            self._trust.name(archived.key)
+        for number, leaf in enumerate(archived.leaves, 1):
+            if number == archived.size:
+                self._head = archived.head
+            for tile in self._growth.append(leaf):
+                self._tiles.hold(tile)
+            self._look()
+        if self._growth.size != archived.size:
+            verdict.convict(what, f"the tiles have the first {self._growth.size} of them", (1, archived.size))
+        elif self._agreed != archived.size:
+            verdict.convict(what, "no checkpoint over just these agrees with the tiles", (1, archived.size))
+        self._head = archived.head
 
     def finish(self) -> None:
         """What lies beyond the last entry, or beyond the place where the chain breaks."""
@@ -248,7 +291,7 @@ class _Watch:
     def _fault(self, checkpoint: Checkpoint) -> str:
         if checkpoint.root != self._growth.frontier.root():
             return f"the first {checkpoint.size} entries had another root when it was signed"
-        if checkpoint.chain not in (None, self._head):
+        if self._head is not None and checkpoint.chain not in (None, self._head):
             return f"entry {checkpoint.size} had another hash when it was signed"
         return ""
 
@@ -260,7 +303,7 @@ class _Watch:
         return f"what was altered lies in entries {self._agreed + 1} to {size}"
 
 
-def _key_of(entry: str) -> VerifierKey | None:
+def key_named(entry: str) -> VerifierKey | None:
     """The key that an entry names, None where it names none."""
     try:
         said = json_object(entry)

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
+    audit,
     completeness,
     crowd,
     decoding,
+    deidentification,
     early,
     engines,
     flood,
@@ -31,12 +33,14 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "completeness": completeness.run,
     "crowd": crowd.run,
     "decoding": decoding.run,
+    "deidentification": deidentification.run,
     "early": early.run,
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,
     "tls": tls.run,
     "stow": stow.run,
+    "audit": audit.run,
 }
 
 

@@ -49,6 +49,12 @@ class AccessSettings(Section):
     roles_claim: Name = Field(
         "groups", description="claim that has their groups or roles; dots lead further in: realm_access.roles"
     )
+    departments_claim: str = Field(
+        "",
+        max_length=256,
+        description="claim that has the departments whose studies they may see, and then nobody without it is let in; "
+        "empty: grants alone say so",
+    )
     grants: tuple[Grant, ...] = Field(
         (), description="what each group or role at the provider may do here; who is in none is not let in"
     )

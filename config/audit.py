@@ -1,9 +1,10 @@
 """The trail: how often it is signed, and where its checkpoints go that no administrator of the database can reach."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from config.audit_receivers import AuditReceiver
 from config.section import Section
 from config.values import Count, Days, Name, PeerHost, PeerPort, Place, Seconds, Timeout, Url
 
@@ -38,13 +39,27 @@ class Witness(Section):
         description="s3: days for which an object is locked (Object Lock, compliance mode); else as the bucket says",
     )
     host: PeerHost | None = Field(None, description="syslog: the receiver")
-    port: PeerPort | None = Field(None, description="syslog: its port; 514 by UDP and TCP, 6514 by TLS")
+    port: PeerPort | None = Field(None, description="syslog: its port; 6514 by TLS, 601 by TCP, 514 by UDP")
     transport: Literal["udp", "tcp", "tls"] = Field("tls", description="syslog: how messages travel")
     ca: Place | None = Field(
         None, description="PEM file of the authorities that signed its certificate; else the system's"
     )
     certificate: Place | None = Field(None, description="syslog: PEM file of our certificate, where it wants one")
     certificate_key: Place | None = Field(None, description="syslog: PEM file of that certificate's key")
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Of kind syslog: host and port (RFC 5425 4.1, RFC 6587, RFC 5426 3.3)."""
+        return self.host or "", self.port or {"tls": 6514, "tcp": 601, "udp": 514}[self.transport]
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        host, port = self.endpoint
+        at = f"{self.transport}://{f'[{host}]' if ':' in host else host}:{port}"
+        return {"file": str(self.file), "http": self.url or "", "s3": f"s3://{self.bucket}/{self.prefix}"}.get(
+            self.kind, at
+        )
 
 
 class Audit(Section):
@@ -53,4 +68,10 @@ class Audit(Section):
     every: Seconds = Field(1.0, description="s between two checkpoints at the least, while entries come")
     batch: Count = Field(1000, description="new entries that make a checkpoint before that time is over")
     keys: Place | None = Field(None, description="folder of the keys that sign checkpoints; DATA/seal by default")
+    keep: Annotated[Days, Field(ge=184)] | None = Field(
+        None,
+        description="days for which a part of the trail stays in the database after its end, before audit archive may "
+        "take it; half a year at least; for ever by default",
+    )
     witnesses: tuple[Witness, ...] = Field((), description="outside places that checkpoints go to")
+    receivers: tuple[AuditReceiver, ...] = Field((), description="who is sent every entry, in its standard's form")

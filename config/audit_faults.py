@@ -30,6 +30,9 @@ def of_witnesses(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{where}.{name}: is set, and kind {one.kind} does not use it", ((*path, name),))
         if (one.certificate is None) != (one.certificate_key is None):
             yield Fault(f"{where}: certificate and certificate_key belong together", (path,))
+        if one.token_file is not None and (one.url or "").startswith("http:"):
+            said = f"{where}.token_file: whoever listens on the way learns the token: give an https URL"
+            yield Fault(said, ((*path, "token_file"), (*path, "url")))
         if one.name in {earlier.name for earlier in known[:number]}:
             yield Fault(
                 f"{where}: another place has this name, by which how far it was told is kept", ((*path, "name"),)

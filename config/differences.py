@@ -3,15 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from domain.json_records import Json
-
 #: By which of its settings a table of a list is known.
 _NAMED_BY = ("name", "aet", "model")
 _ABSENT = object()
 
 
-def differences(before: Json, after: Json) -> list[list[str | None]]:
-    """[name, before, after] of each setting that differs, in the order of names; None where it is not there."""
+def differences(before: object, after: object) -> list[list[str | None]]:
+    """[name, before, after] of each setting that two documents of JSON have otherwise, in the order of names.
+
+    None stands where it is not there.
+    """
     return sorted(_differences(before, after, ""), key=lambda one: str(one[0]))
 
 

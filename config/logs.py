@@ -20,6 +20,7 @@ from config import defects
 from config.journal import JournalHandler, is_journal
 from config.log_files import SharedFileHandler
 from domain.errors import ConfigurationError
+from domain.leaving import WayOut, leaving
 from domain.visible import visible
 
 if TYPE_CHECKING:  # the model process and the command line log without settings, which take long to import
@@ -113,7 +114,7 @@ def _extras(record: logging.LogRecord) -> dict[str, object]:
     if not _is_own(record):
         place = defects.place(record.pathname, record.lineno)
         return {"library": record.name, "place": place, **_at_work_on.get()}
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return leaving(WayOut.LOG, {key: value for key, value in vars(record).items() if key not in _STANDARD})
 
 
 class _OncePerPlace(logging.Filter):

@@ -37,6 +37,24 @@ source_instances = Counter(
 source_behind = Gauge(
     "dicom_node_source_changes_behind", "Changes of a source that are not taken yet", ["source"], registry=REGISTRY
 )
+audit_messages = Counter(
+    "dicom_node_audit_messages",
+    "Entries of the trail sent to a receiver, doubles as well, and refused by it",
+    ["receiver", "outcome"],
+    registry=REGISTRY,
+)
+audit_receiver_behind = Gauge(
+    "dicom_node_audit_receiver_behind",
+    "Entries of the trail that a receiver has not confirmed",
+    ["receiver"],
+    registry=REGISTRY,
+)
+audit_receiver_reachable = Gauge(
+    "dicom_node_audit_receiver_reachable",
+    "1 where a receiver took the last that it was sent",
+    ["receiver"],
+    registry=REGISTRY,
+)
 source_reachable = Gauge(
     "dicom_node_source_reachable",
     "1 where the last that was asked of a source was answered",

@@ -33,6 +33,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
+    "audit.receivers": frozenset({"forward"}),
     "audit": frozenset({"seal"}),
     "language_models": frozenset({"summarise"}),
     "summary": frozenset({"summarise"}),
@@ -40,6 +41,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "summary.enabled": frozenset({"assemble", "work"}),
     "vision_models": frozenset({"work"}),
     "literature": frozenset({"summarise"}),
+    "access": frozenset({"serve"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

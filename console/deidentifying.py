@@ -1,5 +1,6 @@
 """Objects of one study without their persons: scrubbed, their pixels blanked, and looked at again by other means."""
 
+import warnings
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -31,13 +32,19 @@ class Deidentifier:
 
     def learn(self, source: Path | bytes) -> None:
         """Note whom an object names; raises UnusableInput where it cannot be read."""
-        self._identity.add(opened(source, pixels=False))
+        with warnings.catch_warnings(action="ignore"):
+            self._identity.add(opened(source, pixels=False))
 
     def clean(self, part10: bytes) -> tuple[bytes, str, Counter[str]]:
         """The object as it may leave, the name of its file, and what was done to it.
 
         Raises NotSuitable with the reason where it may not, UnusableInput where it cannot be read.
         """
+        # pydicom's warnings quote values.
+        with warnings.catch_warnings(action="ignore"):
+            return self._cleaned(part10)
+
+    def _cleaned(self, part10: bytes) -> tuple[bytes, str, Counter[str]]:
         source = opened(part10)
         if reason := why_not(source.get("SOPClassUID", "")):
             raise NotSuitable(reason)

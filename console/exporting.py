@@ -18,7 +18,7 @@ from domain.ids import StudyId
 from domain.json_records import JsonObject
 from store.database import Database
 from store.objects import ObjectStore
-from store.queries.exporting import Exportable, exportable, vocabularies
+from store.queries.exporting import Exportable, called, exportable, vocabularies
 
 # Part 10 file and where it goes below the folder, and what was done to it.
 Made = tuple[bytes, str, Counter[str]]
@@ -67,7 +67,8 @@ class Exporter:
     def deidentified(self, study: StudyId, to: Path, results: bool, made_by: Callable[..., Deidentifier]) -> Report:
         """The study's objects as `made_by` makes them, which is given what the study's packages call things."""
         words = vocabularies(self._source, study)
-        by = made_by([text for one in words for text in one.texts], [code for one in words for code in one.codes])
+        texts = called(self._source, study).union(*(one.texts for one in words))
+        by = made_by(texts, [code for one in words for code in one.codes])
         return self._export(study, to, results, Report(True, by.policy), lambda found: self._clean(by, found))
 
     def _export(

@@ -5,10 +5,10 @@ margin, its pixels become black. Bits above those that are stored, in which grap
 overlays in pixel data), are cleared by the decoder.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ _MARGIN = 4  # pixels beyond what was found
 _MOST_SHARE = 0.25  # of a frame that is text: then it is a page, and blanking leaves nothing of it
 _ROUNDS = 3
 _WHITE = 255.0
+_LARGEST = 1 << 30  # bytes of pixels that are held in memory
 _REFUSAL = "its pixels cannot be decoded"
 
 
@@ -48,6 +49,8 @@ def blank(dataset: Dataset, find: Find) -> Blanked:
     Looks again after each change. Raises NotSuitable where text is left or takes more than a quarter of a frame,
     UnusableInput where the pixels cannot be decoded.
     """
+    if _size(dataset) > _LARGEST:
+        raise NotSuitable(f"its pixels take more than {_LARGEST >> 20} MiB, which are not looked through")
     stored = _decoded(dataset)
     regions = sum(_blanked(frame, dataset, find) for frame in stored)
     _put(dataset, stored)
@@ -80,11 +83,11 @@ def _blanked(frame: NDArray[np.generic], dataset: Dataset, find: Find) -> int:
     return count
 
 
-def _black(frame: NDArray[np.generic], dataset: Dataset) -> Any:
+def _black(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
     """What is black in a frame: the least value, or the greatest where that is (PS3.3 C.7.6.3.1.2)."""
     if str(dataset.get("PhotometricInterpretation")) == "MONOCHROME1":
-        return frame.max()
-    return frame.min() if frame.ndim == 2 else frame.min(axis=(0, 1))
+        return np.asarray(frame.max())
+    return np.asarray(frame.min() if frame.ndim == 2 else frame.min(axis=(0, 1)))
 
 
 def shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.uint8]:
@@ -97,6 +100,12 @@ def shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.uint8]:
         low, high = float(grey.min()), float(grey.max())
     scaled = np.clip((grey - low) / max(high - low, 1e-6), 0, 1) * _WHITE
     return np.asarray(scaled, np.uint8)
+
+
+def _size(dataset: Dataset) -> int:
+    """Bytes that the pixels take when they are native."""
+    counted = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
+    return by_pydicom(lambda: math.prod(int(dataset.get(one) or 1) for one in counted) // 8, _REFUSAL)
 
 
 def _decoded(dataset: Dataset) -> list[NDArray[np.generic]]:

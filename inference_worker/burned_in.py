@@ -21,6 +21,8 @@ Box = tuple[int, int, int, int]  # what a line of text takes, in pixels: top, bo
 # Letters and digits that are let through: of one line of text, and of all.
 _IN_A_LINE = 2
 _IN_ALL = 4
+# Of a picture, what a letter takes at most: a skull or a field of view is read as an O.
+_LETTER = 0.05
 # How sure the reader is of a line, 0 to 1; ribs are taken for letters with less.
 _SURE = 0.5
 # Letters of little contrast are evened out with what lies around them: pixels of the Gaussians that the mean and the
@@ -55,7 +57,7 @@ class TextReader:
 
     def find(self, picture: Picture) -> list[Box]:
         """Where text stands in `picture`, upright or turned by 90°; none of a marker of lead."""
-        return [box for lines in self._lines(picture) for box in _boxes(lines)]
+        return [box for lines in self._lines(picture) for box in _boxes(lines, _LETTER * picture.size)]
 
     def _lines(self, picture: Picture) -> Iterator[list[tuple[str, Box]]]:
         """What is read, and where, in each of the ways in which the picture is looked at."""
@@ -71,11 +73,17 @@ class TextReader:
                 ]
 
 
-def _boxes(lines: list[tuple[str, Box]]) -> list[Box]:
-    """All lines where they are text together, else those that are by themselves."""
-    letters = [sum(letter.isalnum() for letter in text) for text, _ in lines]
-    whole = sum(letters) > _IN_ALL
-    return [box for (_, box), count in zip(lines, letters, strict=True) if count > _IN_A_LINE or (whole and count)]
+def _boxes(lines: list[tuple[str, Box]], most: float) -> list[Box]:
+    """Lines of text, and letters that stand alone where they are many; none larger than `most` pixels is a letter."""
+    counted = [(sum(letter.isalnum() for letter in text), box) for text, box in lines]
+    alone = [(count, box) for count, box in counted if 0 < count <= _IN_A_LINE and _area(box) <= most]
+    many = sum(count for count, _ in alone) > _IN_ALL
+    return [box for count, box in counted if count > _IN_A_LINE] + [box for _, box in alone if many]
+
+
+def _area(box: Box) -> int:
+    top, bottom, left, right = box
+    return (bottom - top) * (right - left)
 
 
 def _around(corners: NDArray[np.float32]) -> Box:

@@ -15,9 +15,10 @@ from dicom_node.attributes.reader import Attributes, class_name, numbers_of, ope
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from domain.image_names import ImageName
+from domain.leaving import WayOut, names_leaving
 from inference_worker.geometry import Plane
 
-_READ = [
+_READ = names_leaving(WayOut.MODEL, [
     "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "FrameOfReferenceUID",
     "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns",
@@ -25,7 +26,7 @@ _READ = [
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData",
-]  # fmt: skip
+])  # fmt: skip
 
 # Images whose planes lie in the patient's space and whose values a model may compare.
 _SLICES = frozenset({

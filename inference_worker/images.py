@@ -16,6 +16,7 @@ from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from domain.image_names import series_names
 from domain.image_order import ImagePlace, image_place, series_place
+from domain.leaving import WayOut, names_leaving
 from inference_worker.frames import check_pixels, told_apart
 from inference_worker.pixels import decoded
 
@@ -23,13 +24,13 @@ Float = NDArray[np.float32]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READ = [
+_READ = names_leaving(WayOut.MODEL, [
     "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "HighBit", "PixelRepresentation", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "PixelSpacing", "ImagerPixelSpacing",
     "PixelData", "BurnedInAnnotation",
-]  # fmt: skip
+])  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from audit.trail import rows
+from audit.actions import Action
+from audit.trail import Ledger, rows
 from config.settings import Settings
 from dicom_node.spool import BacklogMeter
 from domain.backups import FORM, Backup, Proven
@@ -44,11 +45,12 @@ _KEY, _SETTINGS, _IDENTITY = "identity.key", "settings.toml", "spool/identity"
 _SPOOL = "spool"
 
 
-def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool = True) -> Backup:
+def back_up(settings: Settings, folder: Path, config: Path | None, user: str, *, key: bool = True) -> Backup:
     """Bring the backup in `folder` up to date, or make it; what it says of itself.
 
     Of a node that runs, what the index has not read yet is not in it; of one that does not, the spool is. `config` is
-    the settings file, which goes along, and so does the identity key unless `key` is false. Raises ConfigurationError
+    the settings file, which goes along, and so does the identity key unless `key` is false; `user` is who asks, as the
+    trail has it before anything is copied. Raises ConfigurationError
     where the folder is in the data folder, or somebody else's.
     """
     refuse_place(folder, settings.data)
@@ -62,6 +64,7 @@ def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool 
         source = Database(owner_url, pool_size=2, role=WHOEVER)
         try:
             with nothing_removed(source):
+                Ledger(source, "console").on_behalf_of(user).record(Action.BACKUP_BEGUN, key=key)
                 trail, head = last_of_trail(source)
                 made = Backup(
                     form=FORM,
@@ -93,8 +96,10 @@ def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool 
     return made
 
 
-def restore(settings: Settings, folder: Path) -> Backup:
+def restore(settings: Settings, folder: Path, user: str) -> Backup:
     """A data folder, and a database, out of the backup in `folder`; what the backup says of itself.
+
+    The restored trail goes on with an entry that it was, by `user`.
 
     Raises ConfigurationError where something is there already, Permanent where the backup is not what it says: then
     nothing is left of what was begun.
@@ -123,6 +128,7 @@ def restore(settings: Settings, folder: Path) -> Backup:
             schema.upgrade(owner_url)
             schema.divide_trail(owner_url)
             _prove(owner_url, said)
+            _record_restored(owner_url, said, user)
         shutil.rmtree(place / "run", ignore_errors=True)
         if settings.data.exists():
             settings.data.rmdir()
@@ -171,6 +177,15 @@ def _prove(owner_url: str, said: Backup) -> None:
         source.close()
     if studies < said.studies or heads.get(said.trail, "") != said.head:
         raise Permanent("the database of the backup is not the one that it tells of: its trail has another entry there")
+
+
+def _record_restored(owner_url: str, said: Backup, user: str) -> None:
+    source = Database(owner_url, pool_size=1, role=WHOEVER)
+    try:
+        told = {"made_at": said.made_at, "version": said.version, "trail": said.trail, "head": said.head}
+        Ledger(source, "console").on_behalf_of(user).record(Action.RESTORED, **told)
+    finally:
+        source.close()
 
 
 def _refuse_present(data: Path) -> None:

@@ -48,6 +48,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     },
     "deliver": {RESULTS: Need.READS},
     "relay": {},
+    "forward": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
     "seal": {SEAL: Need.WRITES},
     "serve": {IMAGES: Need.READS, RESULTS: Need.READS, ACCESS: Need.WRITES},

@@ -18,6 +18,7 @@ _LEAST_FIRST = (
     "assemble",
     "relay",
     "seal",
+    "forward",
     "index",
     "retain",
     "summarise",

@@ -302,8 +302,9 @@ def role_processes(settings: Settings) -> list[str]:
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
+    forward = ["forward"] if settings.audit.receivers else []
     serve = ["serve"] if is_served(settings) else []
-    ends = [*summarise, "write", "deliver", "retain", "seal", *serve]
+    ends = [*summarise, "write", "deliver", *forward, "retain", "seal", *serve]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 
@@ -373,9 +374,9 @@ def _owner_finds_it_fit(owner_url: str) -> bool:
 
 def _upgrade(owner_url: str) -> None:
     # Most starts find a schema that fits, and Alembic takes half a second.
-    from store.schema import upgrade  # noqa: PLC0415
+    from roles.schema_upgrade import upgrade_schema  # noqa: PLC0415
 
-    upgrade(owner_url)
+    upgrade_schema(owner_url)
 
 
 def _refuse_alterable(settings: Settings, url: str) -> None:

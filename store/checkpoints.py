@@ -67,6 +67,13 @@ def last(connection: Connection, limit: int) -> list[CheckpointRow]:
     return [_checkpoint(row) for row in reversed(found.all())]
 
 
+def of_size(connection: Connection, size: int) -> CheckpointRow | None:
+    """The first checkpoint over just so many entries."""
+    found = select(audit_checkpoints).where(audit_checkpoints.c.size == size).order_by(audit_checkpoints.c.number)
+    row = connection.execute(found.limit(1)).one_or_none()
+    return _checkpoint(row) if row else None
+
+
 def reaching(connection: Connection, size: int, limit: int) -> list[CheckpointRow]:
     """The first `limit` checkpoints that cover at least `size` entries."""
     found = select(audit_checkpoints).where(audit_checkpoints.c.size >= size)

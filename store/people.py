@@ -205,9 +205,9 @@ def revoke_key(connection: Connection, name: str, at: datetime) -> ApiKey | None
 def locked_until(connection: Connection, who: Collection[bytes], now: datetime) -> datetime | None:
     """Until when any of these is locked out; None where none is."""
     table = login_failures
-    return connection.scalar(
-        select(func.max(table.c.locked_until)).where(table.c.who.in_(who), table.c.locked_until > now)
-    )
+    asked = select(func.max(table.c.locked_until)).where(table.c.who.in_(who), table.c.locked_until > now)
+    until: datetime | None = connection.scalar(asked)
+    return until
 
 
 def count_attempt(

@@ -15,6 +15,7 @@ from store.once_tables import answered_once
 from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.receiver_tables import trail_receivers
 from store.right import Part, Verb
 from store.right import add as _add
 from store.right import change as _change
@@ -53,7 +54,7 @@ from store.tables import (
     study_associations,
     summaries,
 )
-from store.trail_tables import audit_parts
+from store.trail_tables import audit_archives, audit_parts
 
 _LINK = _read(audit_entries, "number", "hash")
 # A role that records its start says what of its settings has changed since its last one.
@@ -367,7 +368,8 @@ RETAIN = Part(
 # It reads the whole trail, and adds to what is proven by it.
 SEAL = Part(
     (
-        *_read_all(audit_entries, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *_RECORDED[1:],
+        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
         *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
         _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
     )
@@ -427,8 +429,21 @@ LOOKS = Part(
 
 AUDITS = Part(
     (
-        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        _read(trail_receivers),
+        *_read_all(audit_entries, audit_parts, audit_archives, audit_tiles, audit_checkpoints, audit_cosignatures),
+        _read(audit_publications),
         _read(studies, "id", "study_uid"),
+    )
+)
+
+# It reads the trail as an auditor does, and writes nothing but how far each receiver is.
+FORWARD = Part(
+    (
+        *_RECORDED,
+        *_read_all(audit_entries, audit_parts, trail_receivers),
+        _read(studies, "id", "study_uid"),
+        _add(trail_receivers, "name", "number", "at"),
+        _change(trail_receivers, "number", "at", "refused", "last_refused", "away_since", "reason"),
     )
 )
 
@@ -458,6 +473,7 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "forward": FORWARD,
     "seal": SEAL,
     "serve": SERVE,
     OPERATOR: OPERATES,

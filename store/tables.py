@@ -30,6 +30,7 @@ from store import (  # noqa: F401 - whose tables are of the schema too
     people_tables,
     prior_tables,
     procedure_tables,
+    receiver_tables,
     trail_tables,
     trail_words,
 )

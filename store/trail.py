@@ -70,15 +70,24 @@ def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[Trai
     """The last `count` rows of these, in order.
 
     The planner takes it for granted that what is looked for is spread evenly, and so reads the trail from its end until
-    it has found enough: all of it, where the study or the day is of long ago. There the rows are found first.
+    it has found enough: all of it, where the study or the day is of long ago, or the user did little. There the rows
+    are found first.
     """
     conditions = list(_conditions(connection, wanted))
-    if wanted.study or wanted.until:
+    if wanted.study or wanted.until or (wanted.actor and not _is_process(connection, wanted.actor)):
         found: FromClause = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
     else:
         found = select(audit_entries).where(*conditions).subquery("found")
     its_own = select(found).order_by(found.c.number.desc()).limit(count)
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
+
+
+def extent(connection: Connection, wanted: EntryFilter) -> tuple[int, int] | None:
+    """The first and the last number of these rows; None where there is none. Found as `newest` finds long ago ones."""
+    its_own = select(audit_entries.c.number).where(*_conditions(connection, wanted))
+    found = its_own.cte("found").prefix_with("MATERIALIZED")
+    first, last = connection.execute(select(func.min(found.c.number), func.max(found.c.number))).one()
+    return None if first is None else (first, last)
 
 
 def matching(
@@ -117,6 +126,12 @@ _USERS = text(
 )
 
 
+_PROCESS = text(
+    f"SELECT EXISTS (SELECT FROM dicom_node.audit_entries WHERE {ROLE} = :actor)"
+    f" OR EXISTS (SELECT FROM dicom_node.audit_entries WHERE {HOST} = :actor)"
+)
+
+
 def _conditions(connection: Connection, wanted: EntryFilter) -> Iterator[TextClause]:
     """By what an index has (store.trail_words), then by what the parsed entry says, which is exact."""
     if wanted.study:
@@ -128,14 +143,22 @@ def _conditions(connection: Connection, wanted: EntryFilter) -> Iterator[TextCla
     if wanted.actor:
         users = list(connection.execute(_USERS, {"part": wanted.actor}).scalars())
         user = f"({HAS_USER} AND {USER} = ANY(:users))"
-        actor = text(f"({ROLE} = :actor OR {HOST} = :actor OR {user})")
-        yield actor.bindparams(bindparam("users", users, type_=ARRAY(Text)), actor=_written(wanted.actor))
+        if _is_process(connection, wanted.actor):
+            either = text(f"({ROLE} = :actor OR {HOST} = :actor OR {user})").bindparams(actor=_written(wanted.actor))
+        else:
+            either = text(user)
+        yield either.bindparams(bindparam("users", users, type_=ARRAY(Text)))
     if wanted.since:
         since = _as_entries_have_it(wanted.since)
         yield text(f"{HOUR} >= :since_hour AND {_MOMENT} >= :since").bindparams(since_hour=since[:_HOUR], since=since)
     if wanted.until:
         until = _as_entries_have_it(wanted.until)
         yield text(f"{HOUR} <= :until_hour AND {_MOMENT} < :until").bindparams(until_hour=until[:_HOUR], until=until)
+
+
+def _is_process(connection: Connection, actor: str) -> bool:
+    """Whether a role or a host of this name has ever written an entry."""
+    return bool(connection.scalar(_PROCESS, {"actor": _written(actor)}))
 
 
 def _written(words: str) -> str:

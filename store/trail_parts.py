@@ -60,6 +60,18 @@ def parts(connection: Connection) -> list[TrailPart]:
     ]
 
 
+def now(connection: Connection) -> datetime:
+    """The database's clock, by which parts begin."""
+    return connection.execute(select(func.now())).scalar_one()
+
+
+def end_of_part(connection: Connection, number: int) -> int | None:
+    """The last number of the part that entry `number` is in; None where that is open."""
+    following = select(func.min(audit_parts.c.first)).where(audit_parts.c.first > number)
+    first = connection.scalar(following)
+    return None if first is None else first - 1
+
+
 def divide_as_told(connection: Connection) -> None:
     """Divide a trail whose rows were loaded into one part, as its owner: a backup has rows, and no tables."""
     least = connection.scalar(select(func.min(audit_entries.c.number)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domain.impressions import Fact, Facts
 from domain.json_records import Json
+from domain.leaving import WayOut, may_leave
 from summary.answer import schema, slots
 from summary.grounding import Objection
 
@@ -66,6 +67,10 @@ def _asked(facts: Facts) -> str:
     return json.dumps({"facts": [_told(one, filled) for one in facts.facts]}, ensure_ascii=True)
 
 
+def _may_be_told(slot: str) -> bool:
+    return may_leave(WayOut.LANGUAGE_MODEL, slot.partition(".")[2].rstrip("0123456789"))
+
+
 def _told(fact: Fact, filled: Mapping[str, str]) -> dict[str, Json]:
-    own = {name: said for name, said in filled.items() if name.startswith(f"{fact.id}.")}
+    own = {name: said for name, said in filled.items() if name.startswith(f"{fact.id}.") and _may_be_told(name)}
     return {"id": fact.id, "is": fact.presence.value, "slots": own}

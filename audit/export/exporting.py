@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.actions import Action
+from audit.archives import archived_parts
 from audit.chain import GENESIS, Row
 from audit.export.csv_rows import csv_rows
 from audit.export.json_lines import Extent, JsonLines, Sealed
@@ -56,16 +57,24 @@ class Export:
             yield line
 
     def _rows(self) -> Iterator[Row]:
-        number = 0
-        while True:
+        number, last = self._extent()
+        while number < last:
             with self._database.transaction() as connection:
-                found = trail.matching(connection, self.asked.wanted, number, _PAGE, self.last)
+                found = trail.matching(connection, self.asked.wanted, number, _PAGE, last)
             for row in found:
                 self.count += 1
                 yield Row(row.number, row.entry, row.hash)
             if len(found) < _PAGE:
                 return
             number = found[-1].number
+
+    def _extent(self) -> tuple[int, int]:
+        """The number before the first, and the last: where there are few, the rest of a long trail is not read."""
+        if self.asked.all:
+            return 0, self.last
+        with self._database.transaction() as connection:
+            first, last = trail.extent(connection, self.asked.wanted) or (1, 0)
+        return first - 1, min(last, self.last)
 
 
 def _as_csv(rows: Iterator[Row]) -> Iterator[bytes]:
@@ -88,8 +97,16 @@ def json_lines_export(database: Database, asked: Asked, sealed: Sealed | None, m
             "entries, or give --format csv, which proves nothing"
         )
     last = sealed.checkpoint.size if sealed else _newest(database)
-    extent = Extent(1, last, asked.words, GENESIS if asked.all else None)
+    extent = _everything(database, last, asked.words) if asked.all else Extent(1, last, asked.words)
     return Export(database, "jsonl", asked, last, JsonLines(extent, sealed, made).lines)
+
+
+def _everything(database: Database, last: int, words: str) -> Extent:
+    """All entries that are in the database: those behind what is archived."""
+    parts = archived_parts(database)
+    if not parts:
+        return Extent(1, last, words, GENESIS)
+    return Extent(parts[-1].last + 1, last, f"{words} behind those that are archived", parts[-1].head)
 
 
 def _newest(database: Database) -> int:

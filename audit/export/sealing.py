@@ -17,6 +17,7 @@ from store.database import Database
 from store.trail import EntryFilter
 
 _NODES = 1 << 16  # that are kept at hand: proofs of neighbours share all but a few
+_AHEAD = 256  # tiles: as many as are below one
 _MOST_KEYS = 1000  # that a trail was ever signed by
 
 
@@ -48,17 +49,31 @@ def nodes_of(database: Database) -> Nodes:
         with database.transaction() as connection:
             return leaves_of(connection, first, count)
 
-    def tile(level: int, number: int) -> bytes | None:
-        with database.transaction() as connection:
-            return checkpoints.tile(connection, level, number)
+    return lru_cache(maxsize=_NODES)(TiledTree(_Tiles(database), leaves).node)
 
-    return lru_cache(maxsize=_NODES)(TiledTree(tile, leaves).node)
+
+class _Tiles:
+    """Full tiles, read ahead where they are asked for one behind another, as for what is above them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._level, self._next = 0, 0
+        self._ahead: dict[int, bytes] = {}
+
+    def __call__(self, level: int, number: int) -> bytes | None:
+        in_turn = (self._level, self._next) == (level, number)
+        if level != self._level or number not in self._ahead:
+            with self._database.transaction() as connection:
+                found = checkpoints.tiles(connection, level, number, _AHEAD if in_turn else 1)
+            self._ahead = dict(found)
+        self._level, self._next = level, number + 1
+        return self._ahead.get(number)
 
 
 def _takeovers(database: Database, size: int) -> list[Note]:
     """The checkpoints by which a key named the next one: they lead from a key that was noted long ago to the newest."""
     with database.transaction() as connection:
-        told = trail.matching(connection, EntryFilter(action=Action.TRAIL_KEY), 0, size, _MOST_KEYS)
-        found = [row.note for entry in told[1:] for row in checkpoints.reaching(connection, entry.number, 3)]
+        told = trail.matching(connection, EntryFilter(action=Action.TRAIL_KEY), 0, _MOST_KEYS, last=size)
+        found = [row.note for entry in told for row in checkpoints.reaching(connection, entry.number, 3)]
     notes = [Note.parse(one) for one in dict.fromkeys(found)]
     return [one for one in notes if Checkpoint.parse(one.text).successor and Checkpoint.parse(one.text).size < size]

@@ -25,11 +25,13 @@ class Bucket:
         self._bucket, self._prefix = witness.bucket, witness.prefix
         self._where = f"bucket {witness.bucket}"
         self._s3: Any = _client(witness)
+        self._looked = False
 
     def give(self, offered: Offered) -> tuple[str, ...]:
         """See `audit.witnesses.Outlet`."""
         key = self._key(offered)
         try:
+            self._look(offered)
             later = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._of(offered), StartAfter=key, MaxKeys=1)
             if found := later.get("Contents"):
                 raise Contradicted(
@@ -50,6 +52,16 @@ class Bucket:
                         yield one["Key"], self._text(one["Key"])
         except (ClientError, BotoCoreError) as error:
             raise ConfigurationError(f"{self._where} cannot be read: {_reason(error)}") from error
+
+    def _look(self, offered: Offered) -> None:
+        """Once in a process's life: is the newest object one that this trail comes to?"""
+        if self._looked:
+            return
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._of(offered))
+        names = [one["Key"] for page in pages for one in page.get("Contents", ())]
+        if names:
+            refuse_other(offered, self._text(names[-1]), f"{names[-1]} of {self._where}")
+        self._looked = True
 
     def _put(self, offered: Offered, key: str) -> None:
         locked: dict[str, Any] = {}

@@ -9,7 +9,6 @@ from audit.syslog import Message, Origin, Sender, StreamSender, UdpSender, encod
 from audit.witnesses import Offered
 from config.audit import Witness
 
-_PORTS = {"udp": 514, "tcp": 514, "tls": 6514}  # RFC 5426 3.3, RFC 5425 4.1
 _KIND = "checkpoint"
 
 
@@ -33,7 +32,7 @@ class Messages:
 
 
 def _sender(witness: Witness) -> Sender:
-    host, port = witness.host or "", witness.port or _PORTS[witness.transport]
+    host, port = witness.endpoint
     if witness.transport == "udp":
         return UdpSender(host, port)
     context = None

@@ -13,7 +13,7 @@ from domain.permissions import Permission
 #: How a caller says who they are.
 SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, or an access token of /auth"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "the session of a browser"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "dicom_node_session", "description": "a browser"},
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from audit.actions import Action
-from console.auth import cookies, csrf, keys, sessions, texts
+from console.auth import cookies, csrf, keys, sessions, sign_in, texts
 from console.auth.limits import Throttle
 from console.auth.people import Asked, People
 from console.auth.refusals import LockedOut, NotLetIn, NotLoggedIn, Unproven
@@ -21,6 +21,7 @@ from store.people import Live
 _BEARER = "bearer"
 _LONGEST = 4096  # of what is shown
 _WAIT = 60  # s
+_NO_TOKEN = "this one-time token is not open: it was used, it has ended, or another was made since"
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,15 @@ class PeoplesDoor:
         login = {"login": error.session} if error.session else {}
         said = {**whose, **asked.details, **login, "reason": error.reason, "count": count}
         self._people.ledger.record(Action.ACCESS_REFUSED, **said)
+
+    def set_password(self, token: str, password: str, request: Request) -> None:
+        """The user of a one-time token has this password from now on; raises Unacceptable, NotLoggedIn, LockedOut."""
+        asked = asked_by(request)
+        try:
+            sign_in.set_password(self._people, token, password, asked)
+        except Unproven as error:
+            self.refuse(error, asked)
+            raise NotLoggedIn(_NO_TOKEN) from error
 
     def _proven(self, request: Request, asked: Asked) -> Proof:
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")

@@ -7,8 +7,8 @@ names one that is not among them.
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -30,6 +30,7 @@ _TIMEOUT = 10.0  # s
 _LARGEST = 1 << 20  # bytes of an answer
 _HOLDS = 3600.0  # s
 _SELDOM = 30.0  # s between two looks for keys, whatever tokens name: strangers shall not make the node ask
+_AWAY = 5.0  # s for which one that does not answer is not asked again, and for which others wait for whoever asks it
 _VERIFIER = 48  # bytes; 64 letters, where RFC 7636 4.1 has 43 to 128
 
 
@@ -51,6 +52,7 @@ class Provider:
         self._lock = threading.Lock()
         self._told: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, list[Mapping[str, Any]]] | None = None
+        self._away: tuple[float, str] | None = None
 
     @property
     def issuer(self) -> str:
@@ -101,7 +103,9 @@ class Provider:
         if not isinstance(name, str):
             raise Unproven(f"the ID token has no name (access.name_claim: {self._settings.name_claim})")
         groups = id_tokens.names(id_tokens.claim(claims, self._settings.roles_claim))
-        return Provided(self.issuer, str(claims["sub"]), name, groups)
+        where = self._settings.departments_claim
+        departments = id_tokens.names(id_tokens.claim(claims, where)) if where else frozenset()
+        return Provided(self.issuer, str(claims["sub"]), name, groups, departments)
 
     def _read(self, token: str, nonce: str) -> Mapping[str, Any]:
         expected = Expected(self.issuer, self._settings.client_id, nonce, self._settings.acr)
@@ -143,7 +147,7 @@ class Provider:
         return place
 
     def _metadata(self) -> Mapping[str, Any]:
-        with self._lock:
+        with self._alone():
             if self._told is None or self._monotonic() - self._told[0] > _HOLDS:
                 told = self._get(self.issuer.rstrip("/") + _WELL_KNOWN)
                 if told.get("issuer") != self.issuer:
@@ -159,27 +163,44 @@ class Provider:
 
     def _key_set(self, *, anew: bool) -> list[Mapping[str, Any]]:
         place = self._about("jwks_uri")
-        with self._lock:
+        with self._alone():
             age = self._monotonic() - self._keys[0] if self._keys else None
             if self._keys is None or age is None or age > _HOLDS or (anew and age > _SELDOM):
                 found = self._get(place).get("keys")
-                keys = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+                listed = found if isinstance(found, list) else []
+                keys: list[Mapping[str, Any]] = [one for one in listed if isinstance(one, dict)]
                 self._keys = (self._monotonic(), keys)
             return self._keys[1]
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One asks at a time, and nobody one that was away a moment ago: strangers shall not keep threads waiting."""
+        if not self._lock.acquire(timeout=_AWAY):
+            raise ProviderAway(f"the provider {self.issuer} is being asked and does not answer")
+        try:
+            if self._away and self._monotonic() - self._away[0] < _AWAY:
+                raise ProviderAway(self._away[1])
+            try:
+                yield
+            except ProviderAway as error:
+                self._away = self._monotonic(), error.sentence
+                raise
+            self._away = None
+        finally:
+            self._lock.release()
+
     def _get(self, place: str) -> Mapping[str, Any]:
+        """A document of the provider's; raises ProviderAway."""
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                answer = session.get(
-                    self._safe(place), timeout=_TIMEOUT, verify=self._authority, allow_redirects=False, stream=True
-                )
-                with answer:
+                given: Any = {"timeout": _TIMEOUT, "verify": self._authority, "allow_redirects": False, "stream": True}
+                with session.get(self._safe(place), **given) as answer:
                     answer.raise_for_status()
                     body = answer.raw.read(_LARGEST + 1, decode_content=True)
-                if len(body) > _LARGEST or answer.is_redirect:
-                    raise ProviderAway(f"the provider {self.issuer} does not answer as the standard says")
-                found = json.loads(body)
+            if len(body) > _LARGEST or answer.is_redirect:
+                raise ProviderAway(f"the provider {self.issuer} does not answer as the standard says")
+            found = json.loads(body)
         except (requests.RequestException, ValueError, OSError) as error:
             raise _away(error) from error
         return found if isinstance(found, dict) else {}

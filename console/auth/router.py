@@ -4,14 +4,14 @@ import hmac
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from console.auth import cookies, csrf, sessions, sign_in, tokens
+from console.auth import cookies, forms, sessions, sign_in, tokens
 from console.auth.door import PeoplesDoor, asked_by
 from console.auth.people import People
+from console.auth.places import HOME, own_path
 from console.auth.provider import Flow, Provider
 from console.auth.refusals import NotLetIn, NotLoggedIn, Unproven
 from console.auth.sessions import Opened
@@ -19,8 +19,6 @@ from domain.people import SessionKind
 from domain.permissions import Principal
 
 _CALLBACK = "/auth/oidc/callback"
-_HOME = "/auth/me"
-_LONGEST_NEXT = 512
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,18 @@ class Ways:
 def auth_router(people: People, door: PeoplesDoor, provider: Provider | None) -> APIRouter:
     """The routes below /auth. They answer before anybody is known, and so tell nothing of anybody."""
     router = APIRouter(prefix="/auth", tags=["log-in"])
-    _local(router, people)
+    _local(router, people, door)
     _going_on(router, people, door, provider)
-    if provider is not None:
-        _by_provider(router, people, door, provider)
+    _by_provider(router, people, door, provider)
+    forms.add(router, people, door, provider)
     return router
 
 
-def _local(router: APIRouter, people: People) -> None:
+def _local(router: APIRouter, people: People, door: PeoplesDoor) -> None:
     @router.post("/login", response_model=None)
     def log_in(request: Request, given: LogIn) -> Response | Tokens:
         """Log in by a password: cookies for a browser, tokens for a program."""
-        _refuse_foreign(request, people)
+        forms.refuse_foreign(request, people)
         opened = sign_in.by_password(people, given.name, given.password, given.kind, asked_by(request))
         if given.kind is SessionKind.PROGRAM:
             return _tokens(people, opened)
@@ -100,8 +98,8 @@ def _local(router: APIRouter, people: People) -> None:
     @router.post("/password", status_code=204)
     def set_password(request: Request, given: NewPassword) -> None:
         """Set a password by a one-time token; then log in."""
-        _refuse_foreign(request, people)
-        sign_in.set_password(people, given.token, given.password, asked_by(request))
+        forms.refuse_foreign(request, people)
+        door.set_password(given.token, given.password, request)
 
 
 def _going_on(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider | None) -> None:
@@ -139,29 +137,27 @@ def _going_on(router: APIRouter, people: People, door: PeoplesDoor, provider: Pr
         return answer
 
 
-def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider) -> None:
-    callback = people.origin + _CALLBACK
-
-    @router.get("/oidc/start")
-    def start(next: str = _HOME) -> RedirectResponse:  # noqa: A002 - as it is called in addresses
+def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider: Provider | None) -> None:
+    @router.get("/oidc/start", status_code=302, response_class=RedirectResponse)
+    def start(next: str = HOME) -> Response:  # noqa: A002 - as it is called in addresses
         """To the provider; `next` is the path here to which the browser comes back."""
-        place, flow = provider.start(callback)
+        place, flow = _needed(provider).start(people.origin + _CALLBACK)
         answer = RedirectResponse(place, 302)
-        said = {**vars(flow), "next": _own_path(next)}
+        said = {**vars(flow), "next": own_path(next)}
         cookies.give_flow(people, answer, tokens.seal(people.keys, said, people.now, cookies.FLOW_HOLDS))
         return answer
 
-    @router.get("/oidc/callback")
+    @router.get("/oidc/callback", response_class=HTMLResponse)
     def come_back(request: Request, state: str = "", code: str = "", iss: str = "", error: str = "") -> Response:
         """From the provider, with a code that proves who has logged in there."""
-        asked = asked_by(request)
+        asked, known = asked_by(request), _needed(provider)
         try:
             flow, after = _flow(request, people, state)
-            if iss and iss != provider.issuer:
+            if iss and iss != known.issuer:
                 raise Unproven("the browser came back from another provider (RFC 9207)")
             if error or not code:
                 raise Unproven("the provider let nobody in")
-            said = provider.finish(flow, callback, code)
+            said = known.finish(flow, people.origin + _CALLBACK, code)
         except Unproven as unproven:
             door.refuse(unproven, asked)
             raise NotLoggedIn("the log-in at the provider did not end well: GET /auth/oidc/start") from unproven
@@ -169,6 +165,12 @@ def _by_provider(router: APIRouter, people: People, door: PeoplesDoor, provider:
         answer = _with_cookies(people, opened, HTMLResponse(_ONWARD.format(escape(after))))
         cookies.take_flow(people, answer)
         return answer
+
+
+def _needed(provider: Provider | None) -> Provider:
+    if provider is None:
+        raise NotLetIn("this node has no provider: users log in by a password, POST /auth/login")
+    return provider
 
 
 # The browser came from another site, so that cookies of ours that are strict would not go along on a redirect: a page
@@ -187,21 +189,7 @@ def _flow(request: Request, people: People, state: str) -> tuple[Flow, str]:
     flow = Flow(said.get("state", ""), said.get("nonce", ""), said.get("verifier", ""))
     if not flow.state or not hmac.compare_digest(flow.state.encode(), state.encode()):
         raise Unproven("the browser came back from another log-in (state)")
-    return flow, _own_path(said.get("next", ""))
-
-
-def _own_path(wanted: str) -> str:
-    """A path of ours, and never another host: what begins with two slashes, or a backslash, is one to browsers."""
-    parts = urlsplit(wanted)
-    sound = wanted.startswith("/") and not wanted.startswith("//") and not parts.netloc and not parts.scheme
-    printable = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
-    return wanted if sound and printable and len(wanted) <= _LONGEST_NEXT else _HOME
-
-
-def _refuse_foreign(request: Request, people: People) -> None:
-    """Nobody is logged in, or given a password, by another site's page."""
-    if reason := csrf.foreign(request.headers, people.origin):
-        raise NotLetIn(f"{reason}: log in on a page of this node")
+    return flow, own_path(said.get("next", ""))
 
 
 def _tokens(people: People, opened: Opened) -> Tokens:

@@ -17,6 +17,7 @@ from console.auth.people import Asked, People
 from console.auth.refusals import Unproven
 from domain.people import Session, SessionKind, User
 from store import people as rows
+from store.database import Connection
 from store.people import Live
 
 _SELDOM = timedelta(seconds=30)  # how exact it is known when a session was used last
@@ -110,7 +111,7 @@ def _end(people: People, transaction: Transaction, live: Live, asked: Asked, why
         transaction.record(Action.LOGIN_ENDED, None, **said)
 
 
-def _used(people: People, connection: rows.Connection, live: Live) -> Live:
+def _used(people: People, connection: Connection, live: Live) -> Live:
     _judge(people, live)
     if people.now - live.session.used_at >= _SELDOM:
         rows.use_session(connection, live.session.id, people.now)

@@ -12,7 +12,7 @@ from audit.trail import Transaction
 from config.access import Grant
 from console.auth import limits, passwords, sessions, texts, users
 from console.auth.people import Asked, People
-from console.auth.refusals import NotLetIn, NotLoggedIn
+from console.auth.refusals import NotLetIn, NotLoggedIn, Unproven
 from console.auth.sessions import Opened
 from domain.errors import ConfigurationError
 from domain.people import LOCAL, Bounds, SessionKind, User
@@ -20,7 +20,7 @@ from domain.permissions import UserRole
 from store import people as rows
 
 _WRONG = "user or password is wrong"
-_NO_TOKEN = "this one-time token is not open: it was used, it has ended, or another was made since"
+_NO_TOKEN = "the one-time token is not open"
 
 
 def by_password(people: People, name: str, password: str, kind: SessionKind, asked: Asked) -> Opened:
@@ -43,19 +43,18 @@ def by_password(people: People, name: str, password: str, kind: SessionKind, ask
 
 
 def set_password(people: People, token: str, password: str, asked: Asked) -> User:
-    """The user of a one-time token has this password from now on, and no session; raises Unacceptable, NotLoggedIn."""
+    """The user of a one-time token has this password from now on, and no session; raises Unacceptable, Unproven."""
     digest = texts.digest(token)
     with people.ledger.database.transaction() as connection:
         user = rows.invited(connection, digest, people.now, lock=False)
     if user is None:
-        _record_refusal(people, "", asked, "the one-time token is not open")
-        raise NotLoggedIn(_NO_TOKEN)
+        raise Unproven(_NO_TOKEN)
     passwords.check(password, user.name, people.settings.shortest_password)
     kept = passwords.keep(password)
     with people.transaction() as transaction:
         user = rows.invited(transaction.connection, digest, people.now)
         if user is None:  # somebody was faster
-            raise NotLoggedIn(_NO_TOKEN)
+            raise Unproven(_NO_TOKEN)
         rows.set_password(transaction.connection, user.id, kept, people.now)
         ended = rows.end_sessions(transaction.connection, people.now, "the password was set anew", user=user.id)
         limits.succeeded(transaction.connection, limits.attempt(people, user.name, asked))
@@ -71,6 +70,7 @@ class Provided:
     subject: str
     name: str
     groups: frozenset[str]
+    departments: frozenset[str] = frozenset()
 
 
 def by_provider(people: People, said: Provided, kind: SessionKind, asked: Asked) -> Opened:
@@ -84,6 +84,11 @@ def by_provider(people: People, said: Provided, kind: SessionKind, asked: Asked)
     if not roles:
         _record_refusal(people, name, asked, "none of the user's groups has a role here", said.issuer)
         raise NotLetIn("none of your groups has a role at this node: ask its administrator")
+    if people.settings.departments_claim:
+        if not said.departments:
+            _record_refusal(people, name, asked, "the provider names no department of the user's", said.issuer)
+            raise NotLetIn("the provider names no department of yours: ask its administrator")
+        bounds = replace(bounds, departments=said.departments)
     with people.transaction() as transaction:
         user = _known(people, transaction, said, name, roles, bounds)
         if isinstance(user, User) and user.disabled_at is None:

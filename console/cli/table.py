@@ -95,6 +95,7 @@ COMMANDS: Mapping[str, Command] = {
     "write": _role("Write findings as DICOM objects."),
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
+    "forward": _role("Send what stands on the trail to audit repositories: syslog, FHIR."),
     "retain": _role("Remove what is old, or what the disk has no room for."),
     "seal": _role("Sign the trail as it grows, and give what is signed to outside places."),
     "serve": _role("Serve the REST API to people and programs."),

@@ -1,24 +1,38 @@
 """Coded concepts that may leave: those of the standard's schemes, in the standard's own words where it has some.
 
-A code's value and its meaning are fields that anybody can write a name into. So a code stays where it is known: in
-pydicom's dictionary of PS3.16, to a model package of the node, or, of SNOMED CT, by its check digit.
+A code's value and its meaning are fields that anybody can write a name into. So a code stays where it is known: to
+pydicom's dictionary of PS3.16, to a model package of the node, to the table below, or, of SNOMED CT, by a check digit.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from functools import cache
+from typing import cast
 
 from pydicom.dataset import Dataset
-from pydicom.sr import _concepts_dict
+from pydicom.sr import _concepts_dict, _snomed_dict
 
 from dicom_node.attributes.reader import text_of
 from dicom_node.deidentification.words import Cleaner
+from domain.coding import fault
 from domain.findings import Code
 
 _VALUES = ("CodeValue", "LongCodeValue")
-_SNOMED = frozenset({"SCT"})
-_SHORTEST, _LONGEST = 6, 18  # digits of a SNOMED CT identifier
-# Verhoeff's check digit, as SNOMED CT identifiers have it: the dihedral group of ten and its permutation.
-_PERMUTED = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+_SNOMED, _SNOMED_RT, _LANGUAGES = "SCT", ("SRT", "SNM3", "99SDM"), ("RFC5646", "RFC3066")
+_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
+# What PS3.16 has and pydicom's dictionary has not: units (UCUM), kinds of evaluations.
+_BESIDES: Mapping[tuple[str, str], str] = {
+    **{
+        ("UCUM", value): meaning
+        for value, meaning in {
+            "1": "no units", "{ratio}": "ratio", "{pixels}": "pixels", "%": "percent", "ml": "milliliter",
+            "l": "liter", "mm2": "square millimeter", "mm3": "cubic millimeter", "mg/cm3": "milligram per cubic cm",
+            "g/ml": "gram per milliliter", "Bq/ml": "becquerel per milliliter", "deg": "degree", "g": "gram",
+            "ms": "millisecond", "s": "second",
+        }.items()
+    },
+    ("UMLS", "C0034375"): "Qualitative Evaluations",
+}  # fmt: skip
 
 
 class Codes:
@@ -30,16 +44,12 @@ class Codes:
 
     def meaning(self, item: Dataset) -> str | None:
         """What the concept of a code's item is called where the code may stay; None where it may not."""
-        scheme, value = (
-            text_of(item, "CodingSchemeDesignator"),
-            next(filter(None, (text_of(item, k) for k in _VALUES)), ""),
-        )
+        scheme = text_of(item, "CodingSchemeDesignator")
+        value = next(filter(None, (text_of(item, keyword) for keyword in _VALUES)), "")
         found = self._known.get((scheme, value)) or _standard().get((scheme, value))
-        if found is not None:
+        if found is not None or not _is_sound(scheme, value):
             return found
-        if scheme in _SNOMED and is_snomed(value):
-            return self._cleaner.text(text_of(item, "CodeMeaning")) or "concept"
-        return None
+        return self._cleaner.text(text_of(item, "CodeMeaning")) or "concept"
 
 
 def is_code(item: Dataset) -> bool:
@@ -47,34 +57,21 @@ def is_code(item: Dataset) -> bool:
     return any(keyword in item for keyword in (*_VALUES, "URNCodeValue", "CodingSchemeDesignator"))
 
 
-def is_snomed(value: str) -> bool:
-    """Whether the value has the form and the check digit of a SNOMED CT identifier."""
-    if not (value.isascii() and value.isdigit() and _SHORTEST <= len(value) <= _LONGEST):
-        return False
-    check = 0
-    for position, digit in enumerate(reversed(value)):
-        check = _dihedral(check, _permuted(int(digit), position % 8))
-    return check == 0
-
-
-def _permuted(digit: int, times: int) -> int:
-    for _ in range(times):
-        digit = _PERMUTED[digit]
-    return digit
-
-
-def _dihedral(a: int, b: int) -> int:
-    """The product of two elements of the dihedral group of order ten."""
-    turned = (a % 5 + b) % 5 if a < 5 else (a - b) % 5
-    return turned + 5 * ((a >= 5) ^ (b >= 5))
+def _is_sound(scheme: str, value: str) -> bool:
+    """Whether a value that is not listed can be nothing but a code."""
+    if scheme == _SNOMED:
+        return fault(Code(value, scheme, "any"), unit=False) is None
+    return scheme in _LANGUAGES and bool(_LANGUAGE.fullmatch(value))
 
 
 @cache
 def _standard() -> Mapping[tuple[str, str], str]:
-    """The meaning of each code that pydicom's dictionary of PS3.16 knows."""
-    found = {}
-    dictionary: Mapping[str, Mapping[str, Mapping[str, tuple[str, list[int]]]]] = _concepts_dict.concepts  # type: ignore[assignment]
+    """The meaning of each code that is listed, those of SNOMED RT, which came before SNOMED CT, among them."""
+    found = dict(_BESIDES)
+    dictionary = cast("Mapping[str, Mapping[str, Mapping[str, tuple[str, object]]]]", _concepts_dict.concepts)
     for scheme, concepts in dictionary.items():
         for codes in concepts.values():
             found.update({(scheme, value): meaning for value, (meaning, _) in codes.items()})
+    for earlier, now in _snomed_dict.mapping["SRT"].items():
+        found.update({(one, earlier): found[_SNOMED, now] for one in _SNOMED_RT if (_SNOMED, now) in found})
     return found

@@ -25,6 +25,8 @@ _IDENTIFYING = (
     "OtherPatientIDs", "InsurancePlanIdentification", "PatientReligiousPreference",
     "CountryOfResidence", "RegionOfResidence", "IssuerOfPatientID",
 )  # fmt: skip
+# What a station is called too, where nobody gave it a name.
+_MAKERS = ("Manufacturer", "ManufacturerModelName")
 _SEQUENCES = ("OtherPatientIDsSequence", "RequestAttributesSequence", "ReferencedRequestSequence")
 _WORD = re.compile(r"[^\W_]+")
 _SHORTEST_WORD = 3  # two letters stand in every file
@@ -47,12 +49,13 @@ class Identity:
     def add(self, source: Dataset) -> None:
         """What one object names, at any depth."""
         for name in _names(source):
-            self.words.update(one for one in _WORD.findall(name) if len(one) >= _SHORTEST_WORD)
-        self.values.update(one for one in _values(source) if len(one) >= _SHORTEST_ID)
+            self.words.update(_WORD.findall(name))
+        makers = " ".join(text_of(source, one) for one in _MAKERS).upper()
+        self.values.update(one for one in _values(source) if len(one) >= _SHORTEST_ID and one.upper() not in makers)
 
     def search(self) -> "Search":
         """What searches files for it."""
-        return Search(self.words, self.values)
+        return Search((one for one in self.words if len(one) >= _SHORTEST_WORD), self.values)
 
 
 class Search:

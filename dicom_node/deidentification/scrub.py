@@ -19,9 +19,10 @@ from dicom_node.deidentification import methods
 from dicom_node.deidentification.coded import Codes, is_code
 from dicom_node.deidentification.pseudonyms import Pseudonyms
 from dicom_node.deidentification.values import Values
-from dicom_node.deidentification.words import Cleaner, kept
-from domain.errors import Retryable, UnusableInput
+from dicom_node.deidentification.words import Cleaner
+from domain.errors import NotSuitable, Retryable, UnusableInput
 from domain.findings import Code
+from domain.leaving import WayOut, may_leave
 
 # Attributes that have to be there and say nothing (PS3.15 table E.1-1, action Z): PS3.3 C.7.1.1, C.7.2.1, C.7.3.1,
 # C.8.20.2, C.10.9.
@@ -29,9 +30,17 @@ _EMPTIED = (
     "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 _EMPTIED_WHERE_THERE = ("ContentDescription", "ContentCreatorName", "ReferencedPerformedProcedureStepSequence")
+# What must have a value where it is stated (type 1, action D) has this one when it lost its own.
+_DUMMY = "REMOVED"
+_DUMMIES = frozenset({
+    "AlgorithmName", "AlgorithmVersion", "ContentLabel", "DeviceSerialNumber", "Manufacturer",
+    "ManufacturerModelName", "SegmentAlgorithmName", "SegmentLabel", "SoftwareVersions",
+})  # fmt: skip
+# Sequences that have to be there, be they empty (type 2); others go with their last item.
+_MAY_BE_EMPTY = frozenset({"AcquisitionContextSequence", "DimensionIndexSequence", "PerformedProcedureCodeSequence"})
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_REMOVED_NAME = "REMOVED"
-_IMPLEMENTATION = f"{'2.25.'}{0x6469636F6D2D6E6F6465}"
+# Of what writes files here (PS3.7 D.3.3.2): the project's name as a number.
+_IMPLEMENTATION = f"2.25.{int.from_bytes(b'dicom-node')}"
 
 _BINARY: Mapping[str, type] = {
     "US": int, "SS": int, "UL": int, "SL": int, "UV": int, "SV": int, "AT": int, "FL": float, "FD": float,
@@ -80,13 +89,15 @@ class Scrubber:
 
         The pixels themselves are taken over as they are. Raises UnusableInput where it names no instance.
         """
-        who = _text(source, "IssuerOfPatientID"), _text(source, "PatientID") or _text(source, "StudyInstanceUID")
+        who = _said(source, "IssuerOfPatientID"), _said(source, "PatientID") or _said(source, "StudyInstanceUID")
         values = Values(self.pseudonyms, self._cleaner, self.pseudonyms.distance(*who))
         one = _One(values, self._codes, Counter())
         made = one.dataset(source)
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
             if not made.get(keyword):
                 raise UnusableInput(f"it has no {keyword}")
+        if "ContentSequence" in source and not made.get("ConceptNameCodeSequence"):
+            raise NotSuitable("the code of its title is not known")
         pseudonym = self.pseudonyms.patient(*who)
         made.PatientName, made.PatientID = f"{pseudonym}^PSEUDONYM", pseudonym
         _fill(made, source)
@@ -110,7 +121,7 @@ def _fill(made: Dataset, source: Dataset) -> None:
 
 def _verifier(made: Dataset) -> Dataset:
     item = Dataset()
-    item.VerifyingObserverName, item.VerifyingOrganization = _REMOVED_NAME, _REMOVED_NAME
+    item.VerifyingObserverName, item.VerifyingOrganization = _DUMMY, _DUMMY
     item.VerificationDateTime = f"{made.get('ContentDate') or '19000101'}000000"
     item.VerifyingObserverIdentificationCodeSequence = []
     return item
@@ -129,8 +140,10 @@ class _One:
         made = Dataset()
         for tag in source.keys():  # noqa: SIM118 - reading an element may fail, and by itself
             keyword = "" if tag.is_private else keyword_for_tag(tag)
-            if keyword not in kept():
+            if not may_leave(WayOut.EXPORT, keyword):
                 self.done["private" if tag.is_private else keyword or "unknown"] += 1
+                if keyword in _DUMMIES:
+                    made[tag] = DataElement(tag, dictionary_VR(tag), _DUMMY)
                 continue
             stays = self._element(source, tag, keyword, depth)
             if stays is not None:
@@ -141,29 +154,33 @@ class _One:
         """VR and value of what stays of an element."""
         try:
             found = source[tag]
-            values = found.value
+            values, empty = found.value, found.is_empty
         except DAMAGED:
             self.done["unreadable"] += 1
             return None
         vr = dictionary_VR(tag)
-        if vr == "SQ":
-            return "SQ", self._items(values, keyword, depth) if found.VR == "SQ" else []
+        if vr == "SQ" or found.VR == "SQ":
+            items = self._items(values, keyword, depth) if vr == found.VR else []
+            return ("SQ", items) if vr == "SQ" and (items or keyword in _MAY_BE_EMPTY or empty) else None
         if keyword in _PIXELS:
             return found.VR, values
-        if found.VR in ("SQ", "UN"):
-            self.done[keyword] += 1
-            return None
-        if not found.is_empty:
-            stays = self._values(vr, found, keyword)
-            if stays is not None:
-                return stays
-            self.done[keyword] += 1
-        # What lost its value stays empty: an attribute of type 2 has to be there (PS3.5 7.4).
-        return (found.VR if found.VR in vr else vr.split()[0]), None
+        stays = None if found.VR == "UN" else self._values(vr, found, keyword)
+        if stays is not None and not empty:
+            return stays
+        return self._without_value(vr, found.VR, keyword, lost=not empty)
+
+    def _without_value(self, vr: str, stated: str, keyword: str, lost: bool) -> tuple[str, object]:
+        """What lost its value stays empty, for an attribute of type 2 has to be there (PS3.5 7.4), or has a dummy."""
+        self.done[keyword] += lost
+        if lost and keyword in _DUMMIES:
+            return vr, _DUMMY
+        return stated if stated in vr else vr[:2], None
 
     def _values(self, vr: str, found: DataElement, keyword: str) -> tuple[str, object] | None:
         if " or " in vr or vr in ("OW", "OB", "OF", "OD", "OL", "OV"):
             return self._numbers_or_bytes(vr, found)
+        if found.is_empty:
+            return None
         said = list(found.value) if found.VM > 1 else [found.value]
         if vr in _BINARY:
             sound = vr == found.VR and all(isinstance(one, _BINARY[vr] | int) for one in said)
@@ -199,9 +216,11 @@ class _One:
         if is_code(item):
             return self._code(item)
         made = self.dataset(item, depth)
+        if "ReferencedContentItemIdentifier" in item:
+            return None  # it counts content items, of which some may have gone
         if "ValueType" not in item:
             return made
-        kind = _text(item, "ValueType")
+        kind = text_of(item, "ValueType")
         named = "ConceptNameCodeSequence" not in item or made.get("ConceptNameCodeSequence")
         says = _SAYS.get(kind)
         return made if kind in _VALUE_TYPES and named and (says is None or made.get(says)) else None
@@ -212,15 +231,16 @@ class _One:
             return None
         made = Dataset()
         for keyword in ("CodeValue", "LongCodeValue"):
-            if said := _text(item, keyword):
+            if said := text_of(item, keyword):
                 setattr(made, keyword, said)
-        made.CodingSchemeDesignator = _text(item, "CodingSchemeDesignator")
+        made.CodingSchemeDesignator = text_of(item, "CodingSchemeDesignator")
         made.CodeMeaning = meaning[:_LONGEST_MEANING]
         return made
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    return text_of(dataset, keyword)
+def _said(dataset: Dataset, keyword: str) -> str:
+    """A value as a text, in whatever letters; raises UnusableInput where it cannot be read."""
+    return str(by_pydicom(lambda: dataset.get(keyword) or "", f"its {keyword} cannot be read")).strip("\0 ")
 
 
 def opened(source: Path | bytes, pixels: bool = True) -> FileDataset:

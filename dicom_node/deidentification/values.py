@@ -17,7 +17,7 @@ _DAY = re.compile(r"\d{8}")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
 _MOMENT = re.compile(r"(\d{8})((?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
 # Terms of the standard, and words of makers where it lists too few.
-_TERMS_OR_WORDS = "BodyPartExamined"
+_TERMS_OR_WORDS = ("BodyPartExamined", "ContentLabel")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Values:
         """What may stay of a value with this VR of the dictionary's; nothing of a VR that is not listed here."""
         bare = said.strip("\0 ")
         made = self._by_vr.get(vr, _nothing)(bare)
-        if keyword == _TERMS_OR_WORDS and not made:
+        if keyword in _TERMS_OR_WORDS and not made:
             made = self._words_alone(bare)
         return made[: _ROOM.get(vr, len(made))].rstrip()
 

@@ -21,6 +21,8 @@ _TERM = re.compile(
     r"\d{1,4}(\.\d{1,4})?(mm|mm2|mm3|cm|cm2|cm3|ml|kv|kvp|mas|ma|ms|s|sec|t|hu|x|deg|min)"
 )
 _NUMBER = re.compile(r"\d{1,2}|\d{1,3}\.\d{1,3}")
+# Numbers of templates, and directions in the patient (PS3.3 C.7.6.1.1.1).
+_TEMPLATE = re.compile(r"\d{1,4}|[APRLHF]{1,3}")
 _MOST_NUMBERS = 1  # by themselves in a text: three are a date
 _SHORTEST_NAME = 2
 _LONGEST_TEXT = 1 << 16
@@ -45,9 +47,14 @@ class Cleaner:
         return _joined(pieces) if any(one not in _SIGNS and one != STRUCK for one in pieces) else ""
 
     def term(self, said: str) -> str:
-        """A defined term (CS), "" of what is none."""
+        """A defined term (CS), a template's number or a direction, "" of what is none."""
         bare = said.strip("\0 ")
-        return bare if bare in _terms() and self._names.isdisjoint(map(_folded, _WORD.findall(bare))) else ""
+        return (
+            bare
+            if (bare in _terms() or _TEMPLATE.fullmatch(bare))
+            and self._names.isdisjoint(map(_folded, _WORD.findall(bare)))
+            else ""
+        )
 
     def _pieces(self, said: str) -> Iterator[str]:
         numbers, end = 0, 0
@@ -89,9 +96,3 @@ def _listed(name: str) -> Iterator[str]:
     """The lines of a list that lies beside this module."""
     text = files(__package__).joinpath(name).read_text("utf-8")
     return (line for line in text.splitlines() if line and not line.startswith("#"))
-
-
-@cache
-def kept() -> frozenset[str]:
-    """The keywords of the attributes that may stay."""
-    return frozenset(_listed("kept.txt"))

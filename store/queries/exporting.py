@@ -38,6 +38,13 @@ def exportable(database: Database, study: StudyId, with_results: bool) -> list[E
     return found
 
 
+def called(database: Database, study: StudyId) -> frozenset[str]:
+    """Names and versions of the packages that ran on the study."""
+    query = select(jobs.c.model, jobs.c.version).where(jobs.c.study_id == study)
+    with database.transaction() as connection:
+        return frozenset(text for row in connection.execute(query) for text in row)
+
+
 def vocabularies(database: Database, study: StudyId) -> list[Vocabulary]:
     """What the packages that ran on the study call things."""
     digests = select(jobs.c.model_digest).where(jobs.c.study_id == study)

@@ -45,7 +45,7 @@ def standing(connection: Connection, study: StudyId) -> Standing:
             _rows("impression", summaries, summaries.c.study_id == study, _withdrawn(summaries)),
         )
     )
-    return Standing(study, {f"{kind} {row}": state for kind, row, state in rows.tuples()})
+    return Standing(study, {f"{row[0]} {row[1]}": row[2] for row in rows})
 
 
 def _rows(kind: str, table: Table, which: _Condition, words: Mapping[str, _Condition]) -> Select[str, str, str]:

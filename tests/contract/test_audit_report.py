@@ -1,6 +1,7 @@
 """`audit report` on a study that came, was read by a model and written: one screen of words, one document of JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -8,9 +9,10 @@ from typer.testing import CliRunner
 from audit.actions import Action
 from audit.trail import newest_entries
 from console.cli.app import app
+from consumers.steps.cancel import cancel
 from models.registry import Registry
 from tests.support.bench import Bench
-from tests.support.working import SMALL, FakeChild, route, study_id, worker, write_and_plan
+from tests.support.working import ARCHIVE, SMALL, FakeChild, route, study_id, worker, write_and_plan
 
 
 @pytest.fixture
@@ -57,3 +59,24 @@ def test_a_day_is_answered_and_the_reading_is_an_entry(read: Bench) -> None:
 def test_it_is_of_a_study_or_of_a_day() -> None:
     result = CliRunner().invoke(app, ["audit", "report"])
     assert result.exit_code == 1 and "--study STUDY, or --day DAY" in result.stderr
+
+
+PLANTED = replace(
+    SMALL,
+    patient_name="Zquert^Planted",
+    patient_id="ZQ-4711",
+    accession_number="ZQACC9",
+    birth_date="19520229",
+    study_description="ZQTEXT",
+)
+
+
+def test_no_entry_of_a_study_names_whom_it_is_of(bench: Bench, registry: Registry) -> None:
+    bench.receive(PLANTED.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, phantom=PLANTED)).step()
+    write_and_plan(bench, (ARCHIVE,))
+    cancel(bench.ledger.on_behalf_of("alice"), study_id(bench), "a test", "alice", bench.clock.now())
+    told = "".join(str(one) for one in newest_entries(bench.database, 200).rows)
+    assert "alice" in told
+    assert [word for word in ("ZQ", "Zquert", "Planted", "19520229") if word in told] == []

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from audit.actions import Action
 from audit.trail import Ledger
 from console.cli.app import app
+from console.cli.user import user
 from consumers.steps.divide_trail import divide_trail
 from models.registry import Registry
 from store.database import Database
@@ -77,8 +79,12 @@ def test_a_restored_node_says_of_every_study_what_it_said_before(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(one.stat().st_mode) & 0o077 for one in folder.rglob("*") if one.is_file()} <= {0, 0o044}
     run("restore", folder, "--data", data, "--database", empty_url)
+    *kept, last = trail(empty_url)
+    assert kept[:-1] == entries and kept == trail(database_url)
+    begun, restored = (json.loads(entry) for _, entry, _ in (kept[-1], last))
     assert said(written, data, empty_url) == before
-    assert trail(empty_url) == entries
+    assert (begun["action"], restored["action"]) == (Action.BACKUP_BEGUN, Action.RESTORED)
+    assert restored["details"]["trail"] == begun["number"] and begun["details"]["user"] == user()
     assert (data / "identity.key").read_text() == KEY
     verified = json.loads(run("audit", "verify", "--database", empty_url, "--json"))
     assert verified["intact"]
@@ -97,7 +103,9 @@ def test_a_trail_in_parts_comes_back_in_its_parts(
     run("restore", beside / "backup", "--data", beside / "restored", "--database", empty_url)
     with postgres.connect(empty_url.rpartition("/")[2]) as owner:
         assert begun
-        assert owner.execute(PIECES).fetchall() == pieces
+        came = owner.execute(PIECES).fetchall()
+        # The last goes on with the entries of the backup and of the restore.
+        assert [*came[:-1], came[-1][:2]] == [*pieces[:-1], pieces[-1][:2]]
         for table in ("audit_entries", "audit_entries_1", f"audit_entries_{begun}"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
                 owner.execute(f"TRUNCATE dicom_node.{table}".encode())

@@ -1,105 +1,34 @@
 """The trail of a real database is signed as it grows, and whoever alters it, a superuser too, is convicted by that."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from audit.actions import Action
-from audit.chain import GENESIS, link
-from audit.checkpoints import Sealer
 from audit.keys import KeyFolder
-from audit.notes import Note, VerifierKey
+from audit.notes import Note
 from audit.proving import prove, verify_database
-from audit.trail import Ledger, rows
+from audit.trail import rows
 from audit.tree import leaf_hash, verify_inclusion
-from audit.verification import Claim, TrailVerdict
+from audit.verification import Claim
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, IntegrityError, Permanent
 from store import checkpoints
-from store.database import Database
-from store.grants import AUDITOR, role_of
+from store.grants import role_of
 from tests.support.servers import Postgres
-
-_LOCK = "SELECT pg_advisory_xact_lock(1685221731, 1)"
-
-
-class Trail:
-    """A database with a trail, who writes it, who signs it, and who owns the server."""
-
-    def __init__(self, postgres: Postgres, folder: Path) -> None:
-        self.name = postgres.fresh_schema()
-        self.postgres = postgres
-        url = postgres.url(dbname=self.name)
-        self.writer = Ledger(Database(url), "test")
-        self.signing = Ledger(Database(url, role=role_of("seal")), "seal")
-        self.auditor = Database(url, role=role_of(AUDITOR))
-        self.keys = KeyFolder(folder)
-        self.sealer = self.another_sealer()
-
-    def another_sealer(self) -> Sealer:
-        return Sealer(self.signing, self.keys, SystemClock(), "test")
-
-    def grow(self, count: int) -> None:
-        with self.writer.transaction() as transaction:
-            for number in range(count):
-                transaction.record(Action.RECEIVED, None, caller=f"CT{number}")
-
-    def sealed(self, *counts: int) -> None:
-        """Signed after each of these many further entries."""
-        for count in counts:
-            self.grow(count)
-            while self.sealer.seal():
-                pass
-
-    def trusted(self) -> list[VerifierKey]:
-        return [one.verifier for one in self.keys.known()]
-
-    def verified(self, *others: list[Claim]) -> TrailVerdict:
-        return verify_database(self.auditor, self.trusted(), others)
-
-    @contextmanager
-    def superuser(self) -> Iterator[psycopg.Connection[Any]]:
-        """Whoever owns the server: no trigger stops them."""
-        with self.postgres.connect(self.name) as connection:
-            connection.execute("SET session_replication_role = replica")
-            yield connection
-
-    def rewrite(self, number: int, old: str, new: str) -> None:
-        """One entry says another thing, and the whole chain behind it is made anew."""
-        with self.superuser() as connection:
-            found = connection.execute("SELECT number, entry FROM dicom_node.audit_entries ORDER BY number").fetchall()
-            head = GENESIS
-            for at, entry in found:
-                said = entry.replace(old, new) if at == number else entry
-                head = link(head, said)
-                connection.execute(
-                    "UPDATE dicom_node.audit_entries SET entry = %s, hash = %s WHERE number = %s", (said, head, at)
-                )
-
-    def close(self) -> None:
-        for database in (self.writer.database, self.signing.database, self.auditor):
-            database.close()
+from tests.support.signed_trails import SignedTrail
 
 
 @pytest.fixture
-def trail(postgres: Postgres, tmp_path: Path) -> Iterator[Trail]:
-    made = Trail(postgres, tmp_path / "keys")
+def trail(postgres: Postgres, tmp_path: Path) -> Iterator[SignedTrail]:
+    made = SignedTrail(postgres, tmp_path / "keys")
     yield made
     made.close()
 
 
-def newest(trail: Trail) -> checkpoints.CheckpointRow:
-    with trail.auditor.transaction() as connection:
-        found = checkpoints.newest(connection)
-    assert found is not None
-    return found
-
-
-def test_all_that_is_signed_agrees_with_the_trail_and_each_entry_has_its_proof(trail: Trail) -> None:
+def test_all_that_is_signed_agrees_with_the_trail_and_each_entry_has_its_proof(trail: SignedTrail) -> None:
     trail.sealed(3, 300, 1)
     verdict = trail.verified()
     assert (verdict.intact, verdict.chain.checked, verdict.newest) == (True, 305, 305)
@@ -114,7 +43,7 @@ def test_all_that_is_signed_agrees_with_the_trail_and_each_entry_has_its_proof(t
         prove(trail.auditor, 306)
 
 
-def test_the_first_entry_that_is_signed_names_the_key_and_who_made_it(trail: Trail) -> None:
+def test_the_first_entry_that_is_signed_names_the_key_and_who_made_it(trail: SignedTrail) -> None:
     trail.sealed(0)
     (first,) = rows(trail.auditor)
     assert f'"action":"{Action.TRAIL_KEY}"' in first.entry
@@ -123,7 +52,7 @@ def test_the_first_entry_that_is_signed_names_the_key_and_who_made_it(trail: Tra
     assert not [row for row in rows(trail.auditor) if "PRIVATE" in row.entry]
 
 
-def test_a_process_that_begins_anew_goes_on_where_the_last_checkpoint_is(trail: Trail) -> None:
+def test_a_process_that_begins_anew_goes_on_where_the_last_checkpoint_is(trail: SignedTrail) -> None:
     trail.sealed(700)
     trail.sealer = trail.another_sealer()
     trail.sealed(5, 66)
@@ -131,7 +60,7 @@ def test_a_process_that_begins_anew_goes_on_where_the_last_checkpoint_is(trail: 
     assert (verdict.intact, verdict.claims, verdict.newest, verdict.tiles) == (True, 3, 772, 3)
 
 
-def test_two_processes_that_sign_take_turns_and_make_one_history(trail: Trail) -> None:
+def test_two_processes_that_sign_take_turns_and_make_one_history(trail: SignedTrail) -> None:
     trail.sealed(4)
     other = trail.another_sealer()
     for _ in range(3):
@@ -142,7 +71,7 @@ def test_two_processes_that_sign_take_turns_and_make_one_history(trail: Trail) -
     assert trail.verified().intact
 
 
-def test_a_history_that_was_rewritten_wholly_is_convicted_and_its_entry_named(trail: Trail) -> None:
+def test_a_history_that_was_rewritten_wholly_is_convicted_and_its_entry_named(trail: SignedTrail) -> None:
     trail.sealed(299, 50)
     trail.rewrite(17, "CT16", "CT99")
     verdict = trail.verified()
@@ -156,7 +85,7 @@ def test_a_history_that_was_rewritten_wholly_is_convicted_and_its_entry_named(tr
     assert verdict.convictions[2].where == "checkpoint 2"
 
 
-def test_behind_the_last_tile_the_entries_between_two_checkpoints_are_named(trail: Trail) -> None:
+def test_behind_the_last_tile_the_entries_between_two_checkpoints_are_named(trail: SignedTrail) -> None:
     trail.sealed(9, 10, 10)
     trail.rewrite(15, '"action":"instances received"', '"action":"instances deceived"')
     verdict = trail.verified()
@@ -164,9 +93,9 @@ def test_behind_the_last_tile_the_entries_between_two_checkpoints_are_named(trai
     assert "what was altered lies in entries 11 to 20" in str(verdict.convictions[0])
 
 
-def test_whoever_removes_checkpoints_and_tiles_too_is_convicted_by_what_others_have(trail: Trail) -> None:
+def test_whoever_removes_checkpoints_and_tiles_too_is_convicted_by_what_others_have(trail: SignedTrail) -> None:
     trail.sealed(20)
-    outside = [Claim("line 1 of witness", newest(trail).note)]
+    outside = [Claim("line 1 of witness", trail.newest().note)]
     with trail.superuser() as connection:
         connection.execute("DELETE FROM dicom_node.audit_checkpoints")
     trail.rewrite(15, "CT14", "CT99")
@@ -177,7 +106,7 @@ def test_whoever_removes_checkpoints_and_tiles_too_is_convicted_by_what_others_h
     assert [one.where for one in verdict.convictions] == ["line 1 of witness"]
 
 
-def test_a_tail_that_was_cut_off_is_told_by_the_checkpoint_that_had_it(trail: Trail) -> None:
+def test_a_tail_that_was_cut_off_is_told_by_the_checkpoint_that_had_it(trail: SignedTrail) -> None:
     trail.sealed(20, 5)
     with trail.superuser() as connection:
         connection.execute("DELETE FROM dicom_node.audit_entries WHERE number > 23")
@@ -186,7 +115,7 @@ def test_a_tail_that_was_cut_off_is_told_by_the_checkpoint_that_had_it(trail: Tr
     assert str(verdict.convictions[0]) == "checkpoint 2: the trail had 26 entries, and has 23: its end was cut off"
 
 
-def test_nothing_is_signed_on_a_trail_that_is_not_what_was_signed(trail: Trail) -> None:
+def test_nothing_is_signed_on_a_trail_that_is_not_what_was_signed(trail: SignedTrail) -> None:
     trail.sealed(20)
     trail.rewrite(3, "CT2", "CT9")
     trail.grow(1)
@@ -194,7 +123,7 @@ def test_nothing_is_signed_on_a_trail_that_is_not_what_was_signed(trail: Trail) 
         trail.sealer.seal()
     with pytest.raises(IntegrityError, match="not those of checkpoint 1"):
         trail.another_sealer().seal()
-    assert newest(trail).number == 1
+    assert trail.newest().number == 1
 
 
 @pytest.mark.parametrize(
@@ -213,7 +142,7 @@ def test_nothing_is_signed_on_a_trail_that_is_not_what_was_signed(trail: Trail) 
         ),
     ],
 )
-def test_whatever_is_changed_of_checkpoints_and_tiles_is_told(trail: Trail, statement: str, says: str) -> None:
+def test_whatever_is_changed_of_checkpoints_and_tiles_is_told(trail: SignedTrail, statement: str, says: str) -> None:
     trail.sealed(300, 1, 1)
     with trail.superuser() as connection:
         connection.execute("SET search_path = dicom_node")
@@ -225,7 +154,7 @@ def test_whatever_is_changed_of_checkpoints_and_tiles_is_told(trail: Trail, stat
     assert says in str(verdict.convictions[0])
 
 
-def test_a_checkpoint_that_another_key_signed_convicts(trail: Trail, tmp_path: Path) -> None:
+def test_a_checkpoint_that_another_key_signed_convicts(trail: SignedTrail, tmp_path: Path) -> None:
     trail.sealed(5)
     own = trail.keys
     with trail.superuser() as connection:
@@ -239,7 +168,7 @@ def test_a_checkpoint_that_another_key_signed_convicts(trail: Trail, tmp_path: P
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
-def test_neither_roles_nor_the_owner_change_what_was_signed(trail: Trail, statement: str) -> None:
+def test_neither_roles_nor_the_owner_change_what_was_signed(trail: SignedTrail, statement: str) -> None:
     trail.sealed(300)
     tables = {"audit_tiles": "number", "audit_checkpoints": "size", "audit_cosignatures": "line"}
     for role in ("SELECT 1", f"SET ROLE {role_of('seal')}"):
@@ -253,7 +182,7 @@ def test_neither_roles_nor_the_owner_change_what_was_signed(trail: Trail, statem
                     connection.execute(said.encode())
 
 
-def test_a_new_key_takes_over_by_an_entry_and_a_checkpoint_that_both_sign(trail: Trail) -> None:
+def test_a_new_key_takes_over_by_an_entry_and_a_checkpoint_that_both_sign(trail: SignedTrail) -> None:
     trail.sealed(5)
     old = trail.trusted()
     trail.keys.make(SystemClock().now(), "alice (uid 1000)")
@@ -269,7 +198,7 @@ def test_a_new_key_takes_over_by_an_entry_and_a_checkpoint_that_both_sign(trail:
     assert [row.entry for row in rows(trail.auditor) if '"user":"alice (uid 1000)"' in row.entry]
 
 
-def test_a_key_that_nobody_vouches_for_is_told_to_whoever_trusts_the_old_one(trail: Trail) -> None:
+def test_a_key_that_nobody_vouches_for_is_told_to_whoever_trusts_the_old_one(trail: SignedTrail) -> None:
     trail.sealed(5)
     old = trail.trusted()
     (trail.keys.folder / "1.key").unlink()
@@ -280,14 +209,14 @@ def test_a_key_that_nobody_vouches_for_is_told_to_whoever_trusts_the_old_one(tra
     assert "no key that is trusted signed it" in str(verdict.convictions[0])
 
 
-def test_without_a_key_the_trails_own_word_is_taken_and_that_is_said(trail: Trail) -> None:
+def test_without_a_key_the_trails_own_word_is_taken_and_that_is_said(trail: SignedTrail) -> None:
     trail.sealed(5)
     verdict = verify_database(trail.auditor, [])
     assert (verdict.intact, verdict.claims) == (True, 1)
     assert "no key was given" in verdict.warnings[0]
 
 
-def test_keys_that_are_gone_or_of_another_trail_sign_nothing(trail: Trail, tmp_path: Path) -> None:
+def test_keys_that_are_gone_or_of_another_trail_sign_nothing(trail: SignedTrail, tmp_path: Path) -> None:
     trail.sealed(5)
     trail.grow(1)
     for folder in (tmp_path / "empty", tmp_path / "other"):
@@ -296,4 +225,4 @@ def test_keys_that_are_gone_or_of_another_trail_sign_nothing(trail: Trail, tmp_p
             trail.keys.make(SystemClock().now(), "test")
         with pytest.raises(ConfigurationError, match="put the keys"):
             trail.another_sealer().seal()
-    assert newest(trail).number == 1
+    assert trail.newest().number == 1

@@ -47,7 +47,9 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
+    "audit archive",
     "audit keys rotate",
+    "audit restore",
     "hold",
     "release",
     "restore",
@@ -88,6 +90,7 @@ DECIDING = {
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
+    "audit receivers test",
     "backup",
     "destinations probe",
     "echo",
@@ -106,9 +109,11 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit receivers list": "",
     "audit checkpoint": "",
     "audit keys list": "",
     "audit prove": "1",
+    "audit witnesses": "",
     "audit report": "--study STUDY",
     "audit show": "",
     "audit verify": "",

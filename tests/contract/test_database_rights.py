@@ -73,7 +73,7 @@ def test_the_rights_are_those_of_the_table_and_no_others(postgres: Postgres, hou
 def test_no_role_may_give_a_number_that_the_database_gives_nor_set_a_sequence() -> None:
     numbered = {name: generated(table) for name, table in TABLES.items() if generated(table)}
     ids = {"dead_letters": ("id",), "conflicts": ("id",), "quarantine": ("id",)}
-    assert numbered == {"outbox": ("seq",), "audit_checkpoints": ("number",), **ids}
+    assert numbered == {"outbox": ("seq",), "audit_checkpoints": ("number",), "audit_archives": ("number",), **ids}
     writes = {(verb, table, column) for _, verb, table, column in wanted() if verb in (Verb.INSERT, Verb.UPDATE)}
     assert not [one for one in writes for column in numbered.get(one[1], ()) if one[2] == column]
 

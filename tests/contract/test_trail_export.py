@@ -13,11 +13,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from audit import trail_verifier
 from audit.actions import Action
+from audit.checkpoints import Sealer
+from audit.export.exporting import Asked, csv_export, recorded
+from audit.keys import KeyFolder
+from audit.outside import line_of
 from audit.trail import Ledger
 from console.cli.app import app
+from domain.clock import SystemClock
 from store.database import Database
-from store.grants import WHOEVER
+from store.grants import WHOEVER, role_of
 from tests.support.delivered import STUDY, fill
 
 FORMULA = '=cmd|"/c calc"!A1'
@@ -76,8 +82,6 @@ def test_an_export_is_an_entry_before_it_begins_and_one_when_it_has_ended(trail:
 
 
 def test_a_reader_that_stops_in_the_middle_leaves_an_entry_that_says_so(trail: str) -> None:
-    from audit.export.exporting import Asked, csv_export, recorded  # noqa: PLC0415
-
     database = Database(trail, role=WHOEVER)
     pieces = recorded(Ledger(database, "console"), csv_export(database, Asked()), "alice (uid 7)")
     next(pieces)
@@ -100,6 +104,45 @@ def test_a_choice_of_entries_waits_for_a_checkpoint_that_proves_it(trail: str) -
     refused = run("audit", "export", "--study", STUDY, "--database", trail)
     assert refused.exit_code == 1
     assert "there is no checkpoint yet" in refused.stderr
+
+
+def test_a_choice_of_entries_is_proven_by_the_checkpoint_and_compared_with_what_was_published(
+    trail: str, tmp_path: Path
+) -> None:
+    keys, published, export = KeyFolder(tmp_path / "data" / "seal"), tmp_path / "published", tmp_path / "export"
+    database = Database(trail, role=role_of("seal"))
+    sealer = Sealer(Ledger(database, "seal"), keys, SystemClock(), "test")
+    first = sealer.seal()
+    assert first
+    published.write_text(f"{line_of(first.note)}\n")
+    with Ledger(database, "test").transaction() as transaction:
+        for _ in range(2100):  # more than a page, and than a tile
+            transaction.record(Action.STARTED)
+        transaction.record(Action.STUDY_AMENDED, STUDY)
+    assert sealer.seal()
+    keys.make(SystemClock().now(), "test")
+    _another_sealer(database, keys)
+    words = ("--study", STUDY, "--out", export, "--data", tmp_path / "data", "--database", trail)
+    assert run("audit", "export", *words, "--witness", published).exit_code == 0
+    judged = trail_verifier.main([str(export), "--checkpoints", str(published)])
+    assert judged == 0
+    noted = str(keys.known()[0].verifier)
+    assert trail_verifier.main([str(export), "--key", noted]) == 0
+    export.unlink()
+    assert run("audit", "export", *words).exit_code == 0
+    assert trail_verifier.main([str(export), "--checkpoints", str(published)]) == 2
+    whole = tmp_path / "whole"
+    assert run("audit", "export", "--out", whole, "--data", tmp_path / "data", "--database", trail).exit_code == 0
+    assert trail_verifier.main([str(whole), "--key", noted, "--checkpoints", str(published)]) == 0
+    database.close()
+
+
+def _another_sealer(database: Database, keys: KeyFolder) -> None:
+    """As after a restart, with another key, which the one before names."""
+    sealer = Sealer(Ledger(database, "seal"), keys, SystemClock(), "test")
+    for _ in range(3):
+        Ledger(database, "test").record(Action.STARTED)
+        sealer.seal()
 
 
 def test_a_file_that_is_there_is_kept_and_one_that_fails_is_not(trail: str, tmp_path: Path) -> None:

@@ -211,6 +211,7 @@ def test_what_is_asked_of_a_long_trail_is_found_by_an_index(long: Database, want
         event.listen(connection, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])))
         trail.newest(connection, 200, wanted)
         trail.size(connection, wanted)
+        trail.extent(connection, wanted)
         for statement, given in asked[:]:  # which grows by each that explains one
             (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", given).scalar_one()
             nodes = list(_nodes(plan["Plan"]))
@@ -246,6 +247,8 @@ def test_what_is_found_is_what_every_entry_says_for_itself(long: Database, wante
         assert right
         assert [one.number for one in trail.newest(connection, 50, wanted)] == right[-50:]
         assert trail.size(connection, wanted) == len(right)
+        assert trail.extent(connection, wanted) == (right[0], right[-1])
+        assert [one.number for one in trail.matching(connection, wanted, right[0], 20)] == right[1:21]
 
 
 def _fits(entry: dict[str, Any], wanted: EntryFilter) -> bool:

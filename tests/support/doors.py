@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
+from httpx2 import Response
+from starlette.exceptions import HTTPException
 
 from audit.trail import Ledger, newest_entries
 from config.access import AccessSettings
-from console.auth import answers, sign_in, users
+from console.api import problems
+from console.api.framing import Framing
+from console.api.problems import ProblemError
+from console.auth import sign_in, users
 from console.auth.headers import SecurityHeaders
 from console.auth.people import Asked
 from console.auth.wiring import Access, open_access
 from domain.clock import ManualClock
+from domain.errors import NodeError
 from domain.people import Bounds
 from domain.permissions import UserRole
 from store.database import Database
-from store.grants import WHOEVER, role_of
+from store.grants import role_of
 
 ORIGIN = "http://testserver"
 PASSWORD = "correct horse battery"
@@ -68,6 +75,11 @@ class DoorBench:
         return [one.details for one in found if not action or one.action == action]
 
 
+def said(answer: Response) -> tuple[int, Mapping[str, Any]]:
+    """Status and words of an answer, without its own number."""
+    return answer.status_code, {key: value for key, value in answer.json().items() if key != "instance"}
+
+
 def bearer(token: str) -> dict[str, str]:
     """What a program shows."""
     return {"Authorization": f"Bearer {token}"}
@@ -75,16 +87,18 @@ def bearer(token: str) -> dict[str, str]:
 
 @contextmanager
 def open_door(
-    data: Path, database_url: str, settings: AccessSettings | None = None, origin: str = ORIGIN, role: str = ""
+    data: Path, database_url: str, settings: AccessSettings | None = None, origin: str = ORIGIN
 ) -> Iterator[DoorBench]:
     """A door over a database, and one route behind it that changes something."""
-    database = Database(database_url, role=role_of(role) if role else WHOEVER)
+    database = Database(database_url, role=role_of("serve"))
     clock = ManualClock(datetime.now(UTC))
     ledger = Ledger(database, "test", clock)
     access = open_access(settings or AccessSettings(), ledger, data, origin, clock)
     app = FastAPI()
-    answers.install(app)
+    for kind in (ProblemError, NodeError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, problems.answering)
     app.include_router(access.router)
+    app.add_middleware(Framing)
     app.add_middleware(SecurityHeaders, secure=origin.startswith("https"))
     bench = DoorBench(access, ledger, clock, app)
 

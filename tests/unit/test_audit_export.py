@@ -3,6 +3,7 @@
 import ast
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from audit import trail_verifier
 from audit.canonical import canonical
 from audit.chain import verify
+from audit.clocks import Backwards
 from audit.notes import Note
 from audit.tree import consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_inclusion
 from tests.support.attacks import footed
-from tests.support.exports import SealedTrail, chained, entry, judged, signer
+from tests.support.exports import BEGAN, SealedTrail, chained, entry, judged, signer
 
 TRAIL = SealedTrail.of(21)
 WHOLE = TRAIL.export(older=[TRAIL.note(8)])
@@ -79,8 +81,39 @@ def test_any_byte_that_is_another_is_found_with_a_last_line_that_fits_but_in_wha
         assert _but(json.loads(changed), "of", "made") == _but(json.loads(export.splitlines()[at]), "of", "made")
 
 
+HOSTILE: list[object] = [
+    None, True, -1, 2**70, 1.5, "", "\x00", "\ud800", "=" * 44, "A" * 44, [], [[]], [None], {}, {"note": 1, "proof": 2},
+    [{"note": 1, "proof": 2}], [{"note": "a\n1\nb\n\n\u2014 a b\n", "proof": []}], "a\n1\nb\n\n\u2014 a b\n", ["x+y+z"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("export", [WHOLE, CHOICE, PART], ids=["whole", "choice", "part"])
+@pytest.mark.parametrize("line", [0, 1, -1])
+def test_a_value_of_another_kind_anywhere_gets_a_verdict_and_no_traceback(export: bytes, line: int) -> None:
+    lines = export.splitlines(keepends=True)
+    said = json.loads(lines[line])
+    for name, value in ((name, value) for name in said for value in HOSTILE if value != said[name]):
+        text = json.dumps({**said, name: value}, separators=(",", ":"))
+        for written in {text.encode(), text.encode().decode("unicode_escape").encode("utf-8", "replace")}:
+            changed = [*lines]
+            changed[line] = written + b"\n"
+            assert name == "of" or not _passes(b"".join(changed if line == -1 else footed(changed))), (name, value)
+
+
 def _but(said: dict[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in said.items() if name not in names}
+
+
+@given(st.lists(st.sampled_from([-3600, -1, 0, 0, 1, 2]), min_size=1, max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_a_clock_that_was_set_back_is_told_of_the_entries_of_which_the_node_tells_it(steps: list[int]) -> None:
+    moments = [BEGAN + timedelta(seconds=float(sum(steps[: at + 1])) * 1.5) for at in range(len(steps))]
+    rows = chained(entry(number, at=at) for number, at in enumerate(moments, 1))
+    seen = Backwards()
+    for row in rows:
+        seen.see(row.number, row.entry)
+    told = judged(SealedTrail(rows).export(), keys=[signer()]).remarks
+    assert [one for one in told if one.startswith("entry")] == ([str(seen)] if seen.count else [])
 
 
 def _passes(export: bytes) -> bool:

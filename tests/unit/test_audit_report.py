@@ -10,7 +10,7 @@ _AT = "2026-11-30T09:00:{:02}.000000+00:00"
 _CALLER = {"caller": "CT1", "address": "10.0.0.5"}
 
 
-def entry(action: str, second: int = 0, role: str = "index", **details: object) -> Entry:
+def entry(action: str, second: int = 0, role: str = "index", /, **details: object) -> Entry:
     return Entry(_AT.format(second), Actor(role, "node1"), "S", action, second + 1, details)
 
 
@@ -44,7 +44,7 @@ def test_which_model_read_which_input_and_wrote_which_objects() -> None:
 
 
 def test_who_decided_and_what_it_was_before() -> None:
-    told = of(entry(Action.CANCELLED, role="console", user="alice", before={"run 1": "leased"}, after={}))
+    told = of(entry(Action.CANCELLED, 0, "console", user="alice", before={"run 1": "leased"}, after={}))
     (line,) = told.answers[Question.DECIDED]
     assert (line.who, line.details["before"]) == ("alice", {"run 1": "leased"})
     assert told.people == {"alice": 1}

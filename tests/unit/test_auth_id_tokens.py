@@ -68,7 +68,7 @@ WRONG: dict[str, Callable[[], Mapping[str, Any]]] = {
     "by an unknown key": lambda: read(token(claims(), OTHER, kid="three")),
     "by a key for encryption": lambda: read(token(claims()), [{**KEYS[0], "use": "enc"}]),
     "by another algorithm than the key's": lambda: read(token(claims(), RSA, "PS256")),
-    "unsigned": lambda: read(jwt.encode(claims(), None, "none", headers={"kid": "one"})),
+    "unsigned": lambda: read(jwt.encode(claims(), "", "none", headers={"kid": "one"})),
     "by HMAC with a secret among the keys": lambda: read(
         token(claims(), SECRET, "HS256", "shared"),
         [{"kty": "oct", "kid": "shared", "k": "YSBzZWNyZXQ", "alg": "HS256"}],

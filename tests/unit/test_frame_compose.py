@@ -21,6 +21,7 @@ from store.rights import PARTS
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = (
     *("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain"),
+    "forward",
     "seal",
     "serve",
 )

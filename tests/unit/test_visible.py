@@ -143,8 +143,8 @@ def test_a_word_in_a_readable_log_is_not_taken_for_another_key() -> None:
     stream = StringIO()
     with hooks_kept():
         logs.set_up(Logging(format="text"), "index", stream)
-        logging.getLogger("consumers.test").warning("refused", extra={"caller": "A study=1", "reason": "two words"})
-    assert stream.getvalue().endswith(' caller="A study=1" reason=two words\n')
+        logging.getLogger("consumers.test").warning("refused", extra={"calling": "A study=1", "reason": "two words"})
+    assert stream.getvalue().endswith(' calling="A study=1" reason=two words\n')
 
 
 def test_an_error_quotes_words_so_that_they_can_be_seen_and_keeps_its_own_lines() -> None:

@@ -7,8 +7,10 @@ import typer
 
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, say, tell
+from console.cli.user import user
 from domain.errors import ConfigurationError
 from roles.database import any_database
+from roles.schema_upgrade import upgrade_schema
 from store import schema
 from store.database import Database
 from store.grants import role_of
@@ -29,7 +31,7 @@ def upgrade(data: Data = None, config: Config = None, database: DatabaseUrl = No
     """
     settings = settings_from(config, data=data, database__url=database, database__owner_url=database)
     with any_database(settings) as (_, owner_url):
-        revision = schema.upgrade(owner_url)
+        revision = upgrade_schema(owner_url, user())
     tell(as_json, {"revision": revision}, f"the schema is at revision {revision}")
 
 

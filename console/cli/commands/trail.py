@@ -6,7 +6,14 @@ from audit.actions import Action
 from audit.trail import Entry, newest_entries
 from console import json_views
 from console.cli import entry_view
-from console.cli.commands import trail_report, trail_signed, trail_verify
+from console.cli.commands import (
+    trail_archive,
+    trail_receivers,
+    trail_report,
+    trail_signed,
+    trail_verify,
+    trail_witnesses,
+)
 from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
@@ -22,9 +29,17 @@ from store.trail import EntryFilter
 app = typer.Typer()
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
 app.add_typer(group, name="audit")
+group.add_typer(trail_receivers.group, name="receivers")
 group.command()(export)
 group.command()(verifier)
-for one in (trail_verify.verify, trail_signed.checkpoint, trail_signed.prove):
+for one in (
+    trail_verify.verify,
+    trail_signed.checkpoint,
+    trail_signed.prove,
+    trail_witnesses.witnesses,
+    trail_archive.archive,
+    trail_archive.restore,
+):
     group.command()(one)
 group.add_typer(trail_signed.keys_group, name="keys")
 

@@ -10,6 +10,7 @@ from audit.chain import Verdict
 from audit.notes import NoteError, VerifierKey
 from audit.proving import verify_database
 from audit.verification import Conviction, TrailVerdict
+from config.settings import Settings
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, say
 from console.cli.user import ledger
@@ -36,9 +37,20 @@ Witness = Annotated[
 ]
 
 
+Archives = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="FOLDER",
+        help="Folder of the files that audit archive wrote: what is in them is read too.",
+    ),
+]
+
+
 def verify(
     key: Key = None,
     witness: Witness = None,
+    archive: Archives = None,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -50,10 +62,10 @@ def verify(
     dicom-node audit verify --witness /mnt/vault/checkpoints.jsonl --key "$(cat node.vkey)"
     """
     settings = settings_from(config, data=data, database__url=database)
-    keys = [_key(one) for one in key] if key else trusted_keys(settings)
+    keys = given_keys(settings, key)
     places = [place_of(settings, one) for one in witness] if witness else list(configured(settings))
     with reading(settings, AUDITOR) as source:
-        verdict = verify_database(source, keys, [list(place.claims()) for place in places])
+        verdict = verify_database(source, keys, [list(place.claims()) for place in places], archive)
         ledger(source).record(Action.READ, what="verify", entries=verdict.chain.checked, bad=verdict.chain.bad)
     if as_json:
         print_json(_as_json(verdict, places))
@@ -62,6 +74,11 @@ def verify(
     if not verdict.intact:
         _complain(verdict)
         raise typer.Exit(1)
+
+
+def given_keys(settings: Settings, given: list[str] | None) -> list[VerifierKey]:
+    """The keys that are trusted: those that were given, else the node's."""
+    return [_key(one) for one in given] if given else trusted_keys(settings)
 
 
 def _key(said: str) -> VerifierKey:
@@ -88,6 +105,7 @@ def _as_json(verdict: TrailVerdict, places: list[Place]) -> dict[str, object]:
         "signed": verdict.newest,
         "signers": verdict.signers,
         "tiles": verdict.tiles,
+        "archived": verdict.archived,
         "convictions": [_conviction(one) for one in verdict.convictions],
         "more_convictions": verdict.convicted - len(verdict.convictions),
         "not_reached": verdict.unreached,
@@ -111,6 +129,11 @@ def _tell(verdict: TrailVerdict, places: list[Place]) -> None:
         say(
             f"signed: {verdict.claims} checkpoints in the database{named} agree; the largest covers {verdict.newest} "
             f"entries; keys: {', '.join(verdict.signers)}"
+        )
+    if verdict.archived:
+        say(
+            f"archived: entries 1 to {verdict.archived} lie in files and were not read; checkpoints and tiles agree: "
+            "--archive FOLDER reads them too"
         )
     for warning in verdict.warnings:
         say(f"note: {warning}")

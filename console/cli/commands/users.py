@@ -207,9 +207,6 @@ def _hand_over(settings: Settings, whose: User, token: str, as_json: bool) -> No
         print_json({**json_views.record(whose), "token": token, "holds_seconds": settings.access.invitation})
         return
     say(
-        f"{whose.name} sets a password by this one-time token, which holds {hours:g} h and is shown this once:",
-        token,
-        "at the node's own page /auth/password, or:",
-        'curl -H \'Content-Type: application/json\' -d \'{"token": "TOKEN", "password": "PASSWORD"}\' '
-        "NODE/auth/password",
+        f"{whose.name} sets a password here; it holds {hours:g} h, counts once, and is shown this once:",
+        f"{settings.console.url}/auth/password?token={token}",
     )

@@ -65,3 +65,6 @@ def upgrade() -> None:
             f"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON dicom_node.{table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION dicom_node.refuse_change()"
         )
+        # Also where a superuser says that triggers are for others (session_replication_role).
+        for trigger in ("append_only", "no_truncate"):
+            op.execute(f"ALTER TABLE dicom_node.{table} ENABLE ALWAYS TRIGGER {trigger}")

@@ -49,8 +49,9 @@ CREATE INDEX ix_audit_entries_user ON dicom_node.audit_entries
 _GUARDED = """
 DO $$ DECLARE one regclass; BEGIN
     FOREACH one IN ARRAY ARRAY[
-        to_regclass('dicom_node.audit_parts'), to_regclass('dicom_node.audit_tiles'),
-        to_regclass('dicom_node.audit_checkpoints'), to_regclass('dicom_node.audit_cosignatures')
+        'dicom_node.audit_parts'::regclass, 'dicom_node.audit_archives'::regclass,
+        to_regclass('dicom_node.audit_tiles'), to_regclass('dicom_node.audit_checkpoints'),
+        to_regclass('dicom_node.audit_cosignatures')
     ] LOOP
         IF one IS NOT NULL THEN
             PERFORM dicom_node.guard_trail_part(one);
@@ -200,10 +201,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("first", name=op.f("pk_audit_parts")),
         schema="dicom_node",
     )
-    op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dicom_node.audit_parts "
-        "FOR EACH ROW EXECUTE FUNCTION dicom_node.refuse_change()"
+    op.create_table(
+        "audit_archives",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_archives")),
+        schema="dicom_node",
     )
+    for table in ("audit_parts", "audit_archives"):
+        op.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dicom_node.{table} "
+            "FOR EACH ROW EXECUTE FUNCTION dicom_node.refuse_change()"
+        )
     op.execute(_GUARDED)
     for function in (_DIVIDE, _OPEN, _END, _APPEND):
         op.execute(function)
