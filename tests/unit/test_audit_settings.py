@@ -41,6 +41,6 @@ def test_what_lacks_or_is_of_no_use_is_named(place: dict[str, object], fault: st
 
 
 def test_two_places_of_one_name_would_be_taken_for_one() -> None:
-    place = {"name": "vault", "kind": "file", "file": "/x"}
+    place: dict[str, object] = {"name": "vault", "kind": "file", "file": "/x"}
     (found,) = said(place, {**place, "file": "/y"})
     assert "another place has this name" in found
