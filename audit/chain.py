@@ -44,22 +44,24 @@ def link(previous: bytes, entry: str) -> bytes:
     return hashlib.sha256(previous + entry.encode()).digest()
 
 
-def verify(rows: Iterable[Row]) -> Verdict:
-    """Follow the chain through `rows`, which come in the order of their numbers, from 1.
+def verify(rows: Iterable[Row], begun: int = 0, head: bytes = GENESIS) -> Verdict:
+    """Follow the chain through `rows`, which come in the order of their numbers, from the one behind `begun`.
+
+    `head` is the hash of entry `begun`; by default there is none before.
 
     Wrong are: a number that is missing or out of place, a hash that does not follow from the one before, text that is
     not the canonical form of what it says, and an entry whose own number differs from its row's. The first two break
     the chain. The others whoever may append can write, and that is to hide nothing of what follows.
     """
-    head, expected, first = GENESIS, 1, None
+    expected, first = begun + 1, None
     for row in rows:
         broken = _break(row, expected, head)
         if first is None and (reason := broken or _objection(row)):
-            first = Verdict(expected - 1, min(row.number, expected), reason, head)
+            first = Verdict(expected - 1 - begun, min(row.number, expected), reason, head)
         if broken:
-            return _found(first, expected, head, broken)
+            return _found(first, expected - begun, head, broken)
         head, expected = row.hash, expected + 1
-    return _found(first, expected, head, "")
+    return _found(first, expected - begun, head, "")
 
 
 def _found(first: Verdict | None, expected: int, head: bytes, breaks: str) -> Verdict:

@@ -4,40 +4,47 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from audit.actions import Action, AuditEvent
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """`event`: the message of PS3.15 A.5; `when` it is recorded; `details` beside study, time and writer."""
-
-    event: AuditEvent
-    when: str
-    details: str = ""
-
+from audit.meaning import CHANGED as _CHANGED
+from audit.meaning import Meaning
+from audit.work_meanings import WORK
 
 _ACTIVITY = AuditEvent.ACTIVITY
 _ACCESSED = AuditEvent.ACCESSED
 _ALERT = AuditEvent.SECURITY_ALERT
-_BEGIN = AuditEvent.BEGIN_TRANSFERRING
 _DELETED = AuditEvent.DELETED
 _EXPORT = AuditEvent.EXPORT
 _IMPORT = AuditEvent.IMPORT
 _QUERY = AuditEvent.QUERY
 _TRANSFERRED = AuditEvent.TRANSFERRED
 
-_JOB = "job, model, version, package digest, attempt, engine"
-_SUMMARY = "which of the study's impressions, attempt"
-_DELIVERY = "delivery, job, destination, attempt"
+_FROM = "user, address"
 #: What many entries of a minute share.
+_CLOCK = "`clock`: how far the host's clock may be off, as its kernel says (adjtimex(2)), or why that is unknown"
 _COUNT = "`count`: how many this entry stands for"
 
 MEANINGS: Mapping[Action, Meaning] = {
-    Action.STARTED: Meaning(_ACTIVITY, "a role begins", "version, process"),
+    Action.STARTED: Meaning(
+        _ACTIVITY,
+        "a role begins",
+        f"version, process, {_CLOCK}; `trail_may_be_altered`: by what, where the setting of that name lets it start",
+    ),
     Action.STOPPED: Meaning(_ACTIVITY, "a role ends", "process, reason"),
-    Action.CONFIGURED: Meaning(_ALERT, "a role has read its settings", "SHA-256 of the settings, passwords left out"),
+    Action.CLOCK: Meaning(_ACTIVITY, "once a day while a role runs", _CLOCK),
+    Action.SCHEMA_UPGRADED: Meaning(
+        _ALERT,
+        "a release has changed the database's schema",
+        "the revision before and after, version; user by a command",
+    ),
+    Action.CONFIGURED: Meaning(
+        _ALERT,
+        "a role has read its settings, at its start or on a reload",
+        (
+            "SHA-256 of the settings, passwords left out; `changes`: each setting that differs from those of its last "
+            "start or reload, at its first start from the defaults, with both values, secrets masked"
+        ),
+    ),
     Action.RECEIVED: Meaning(
         _TRANSFERRED,
         "a batch is indexed",
@@ -54,20 +61,24 @@ MEANINGS: Mapping[Action, Meaning] = {
             "a person let the other bytes be the instance's, those of a correction all at once, other bytes of a "
             "study where that was said"
         ),
-        "both digests of each instance, both studies",
+        f"user, both digests of each instance, both studies, {_CHANGED}",
     ),
     Action.CONFLICT_SET_ASIDE: Meaning(
         _ACCESSED,
         "a person said that they are no correction, and a study that waited goes on without them",
-        "each instance with its digest",
+        f"user, {_CHANGED}, each instance with its digest",
     ),
     Action.PATIENT_KEPT: Meaning(
-        _ACCESSED, "a person kept the other images of a study that named two", "each instance with its digest"
+        _ACCESSED,
+        "a person kept the other images of a study that named two",
+        f"user, {_CHANGED}, each instance with its digest",
     ),
     Action.PATIENT_ACCEPTED: Meaning(
-        _ACCESSED, "a person found two spellings to be one patient's", "the attributes in which they differ"
+        _ACCESSED,
+        "a person found two spellings to be one patient's",
+        f"user, the attributes in which they differ, {_CHANGED}",
     ),
-    Action.KEY_FORGOTTEN: Meaning(_ALERT, "the key was lost; of earlier images it is unknown whom they name"),
+    Action.KEY_FORGOTTEN: Meaning(_ALERT, "the key was lost; of earlier images it is unknown whom they name", "user"),
     Action.CAUGHT_UP: Meaning(
         _ACCESSED, "what an earlier release indexed was read again for the digests by which studies are found"
     ),
@@ -154,6 +165,11 @@ MEANINGS: Mapping[Action, Meaning] = {
         "all of an earlier study that an archive was told to send has come; no model is chosen for it",
         "study UID, revision",
     ),
+    Action.MODEL_ADDED: Meaning(
+        _ALERT,
+        "a release of a model is known to the node for the first time",
+        "model, version, package digest, weights digest",
+    ),
     Action.ROUTED: Meaning(_ACCESSED, "routing has decided", "revision, models, how many deliveries are tried again"),
     Action.STARTED_EARLY: Meaning(
         _ACCESSED,
@@ -165,155 +181,100 @@ MEANINGS: Mapping[Action, Meaning] = {
         "the complete study wants the very input on which a model was started early",
         "job, model, version, revision, the state that it was in",
     ),
-    Action.JOB_LEASED: Meaning(_ACCESSED, "a worker takes an inference up", _JOB),
-    Action.JOB_LOST: Meaning(_ACCESSED, "a worker did not come back with an inference in time", f"{_JOB}, reason"),
-    Action.JOB_RETRIED: Meaning(_ACCESSED, "an inference failed and will be tried again", f"{_JOB}, reason"),
-    Action.JOB_CANCELLED: Meaning(_ACCESSED, "an inference is not wanted any more", "job, model, reason"),
-    Action.INFERRED: Meaning(
-        _ACCESSED,
-        "a model has findings",
-        f"{_JOB}, input digest, mask digest, digests of the maps, earlier study, milliseconds of each step",
-    ),
-    Action.JOB_NOT_SUITABLE: Meaning(
-        _ACCESSED, "a model will not read such images", f"{_JOB}, input digest, why they are not suitable"
-    ),
-    Action.JOB_FAILED: Meaning(_ACCESSED, "an inference failed for good", f"{_JOB}, reason, state"),
-    Action.WRITTEN: Meaning(
-        _ACCESSED, "the result objects exist", "job, model, version; kind, SOP instance UID and SHA-256 of each"
-    ),
-    Action.DELIVERY_PLANNED: Meaning(
-        _ACCESSED, "it is decided what goes to a destination", "destination, what was chosen of each kind and why"
-    ),
-    Action.DELIVERY_STARTED: Meaning(_BEGIN, "objects go to a destination from now on", _DELIVERY),
-    Action.DELIVERED: Meaning(
-        _TRANSFERRED, "a destination has taken results", f"{_DELIVERY}, status of each object by its UID"
-    ),
-    Action.DELIVERY_FAILED: Meaning(_ALERT, "a destination did not take what was sent", f"{_DELIVERY}, reason, state"),
-    Action.DELIVERY_LOST: Meaning(
-        _ALERT, "a process did not come back with a delivery in time", f"{_DELIVERY}, reason"
-    ),
-    Action.DELIVERY_CANCELLED: Meaning(_ACCESSED, "a delivery is not wanted any more", f"{_DELIVERY}, reason"),
-    Action.COMMITMENT_ASKED: Meaning(
-        _QUERY, "a peer asked whether instances are kept", "caller, address, Transaction UID, how many instances"
-    ),
-    Action.COMMITMENT_DECIDED: Meaning(
-        _ACCESSED,
-        "nothing of what was asked about is on its way any more",
-        (
-            "caller, Transaction UID, how many are committed, how many are not, and the first hundred of these with "
-            "their Failure Reason"
-        ),
-    ),
-    Action.COMMITMENT_REPORTED: Meaning(
-        _ACCESSED,
-        "a peer took our report, or an archive told us its own",
-        (
-            "caller, Transaction UID; of ours the status, of an archive's how many are committed, which are not, and "
-            "whether we had asked"
-        ),
-    ),
-    Action.DELIVERY_COMMITTED: Meaning(
-        _ACCESSED,
-        "an archive says that it keeps what was delivered",
-        f"{_DELIVERY}, how it was found out: commitment or query",
-    ),
-    Action.DELIVERY_NOT_COMMITTED: Meaning(
-        _ALERT,
-        "an archive says that it does not keep what was delivered, or cannot be asked",
-        f"{_DELIVERY}, which objects it lacks, and what comes of that",
-    ),
-    Action.SUPERSEDED: Meaning(
-        _ACCESSED, "newer results of the model have arrived at a destination that is told so", "job, destination"
-    ),
-    Action.WITHDRAWN: Meaning(
-        _ACCESSED,
-        "results were taken back as wrong",
-        "job, reason in the words of who did, destinations that have some of them, user",
-    ),
-    Action.NOTE_WRITTEN: Meaning(
-        _ACCESSED,
-        "a note for one destination exists, which takes results back",
-        "note, destination, cause, SOP instance UID and SHA-256, how many objects it takes back",
-    ),
-    Action.NOTE_DELIVERED: Meaning(
-        _TRANSFERRED,
-        "a note has arrived; on its way it is a delivery started, cancelled or failed",
-        "note, destination, its SOP instance UID with the status",
-    ),
-    Action.SUMMARY_REQUESTED: Meaning(
-        _ACCESSED,
-        "a study's impression is asked for, from the end of the last of its models on",
-        "which of the study's impressions, revision; user, where a person asked for another",
-    ),
-    Action.SUMMARY_LEASED: Meaning(_ACCESSED, "a process takes an impression up", _SUMMARY),
-    Action.SUMMARY_LOST: Meaning(
-        _ACCESSED, "a process did not come back with an impression in time", f"{_SUMMARY}, reason"
-    ),
-    Action.SUMMARY_RETRIED: Meaning(_ACCESSED, "an impression failed and will be tried again", f"{_SUMMARY}, reason"),
-    Action.SUMMARY_CANCELLED: Meaning(_ACCESSED, "an impression is not wanted any more", f"{_SUMMARY}, reason"),
-    Action.LANGUAGE_MODEL_ASKED: Meaning(
-        _EXPORT,
-        "before facts leave for a language model",
-        "provider, model, SHA-256 of what leaves (`dicom-node summary show STUDY --payload`)",
-    ),
-    Action.LANGUAGE_MODEL_ANSWERED: Meaning(
-        _IMPORT,
-        "after facts left for a language model",
-        "provider, model, what came of it, tokens, whether an answer of a while ago was taken",
-    ),
-    Action.LITERATURE_ASKED: Meaning(
-        _EXPORT,
-        "before coded terms leave for a source of literature",
-        "the source, SHA-256 of the URL that leaves (`dicom-node summary show STUDY --payload`)",
-    ),
-    Action.LITERATURE_ANSWERED: Meaning(
-        _IMPORT, "after coded terms left for a source of literature", "the source, what came of it"
-    ),
-    Action.SUMMARISED: Meaning(
-        _ACCESSED,
-        "an impression is written",
-        (
-            "which of the study's impressions; who wrote it: template or language model, with provider, model and "
-            "version of the prompt, and why a template did though a language model was asked; version of the checks; "
-            "SHA-256 of the facts that it was told (`dicom-node summary show STUDY --payload` prints them); how many "
-            "facts and sentences"
-        ),
-    ),
-    Action.SUMMARY_FAILED: Meaning(_ACCESSED, "an impression failed for good", f"{_SUMMARY}, reason"),
+    **WORK,
     Action.DEAD_LETTER: Meaning(_ALERT, "an event could not be handled, and is a dead letter", "reader, event, error"),
-    Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "letter, reader, event"),
+    Action.REPLAYED: Meaning(_ACCESSED, "a person had a dead letter handled again", "user, letter, reader, event"),
     Action.RETRIED: Meaning(
-        _ACCESSED, "a person had what failed of a study tried again", "how many events, jobs and deliveries"
+        _ACCESSED,
+        "a person had what failed of a study tried again",
+        f"user, how many events, jobs and deliveries, {_CHANGED}",
     ),
     Action.CANCELLED: Meaning(
         _ACCESSED,
         "a person ended what was not yet done of a study",
-        "user, reason, revision, how many runs and deliveries",
+        f"user, reason, revision, how many runs and deliveries, {_CHANGED}",
     ),
     Action.REPROCESSED: Meaning(
         _ACCESSED,
         "a person wants another result of the same images, which supersedes the earlier",
-        "user, reason, model, how many earlier runs",
+        f"user, reason, model, how many earlier runs, {_CHANGED}",
     ),
-    Action.PAUSED: Meaning(_ALERT, "a person held back a destination or a model", "user, kind, name, reason"),
+    Action.PAUSED: Meaning(
+        _ALERT, "a person held back a destination or a model", "user, kind, name, reason, before and after"
+    ),
     Action.RESUMED: Meaning(
-        _ALERT, "a person let a destination or a model go on", "user, kind, name, since when it was held back"
+        _ALERT,
+        "a person let a destination or a model go on",
+        "user, kind, name, before (by whom, why, since when) and after",
     ),
     Action.HOST_FORGOTTEN: Meaning(
         _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
     ),
+    Action.DESTINATION_FORGOTTEN: Meaning(
+        _ALERT,
+        "a person said that a destination is none any more",
+        "user, destination, how many deliveries and notes are cancelled",
+    ),
     Action.ACCEPTED: Meaning(
         _ACCESSED,
         "a person let a study go on without what a model failed on",
-        "user, reason, models, revision",
+        f"user, reason, models, revision, {_CHANGED}",
     ),
     Action.DESCRIPTIONS_CLEARED: Meaning(
         _ALERT,
         "a person took the descriptions that the database had out of it, some studies at a time",
         "user, how many studies, series and instances",
     ),
-    Action.HELD: Meaning(_ACCESSED, "a person said that nothing of the study is removed", "user, reason"),
-    Action.HOLD_RELEASED: Meaning(_ACCESSED, "a person ended a hold", "user"),
+    Action.LOGGED_IN: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "somebody proved who they are at the people's door",
+        f"{_FROM}, by what (password or the provider's issuer), log-in, kind (browser or program), roles",
+    ),
+    Action.LOGIN_REFUSED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in failed; the name that was typed stands there only where it is a user's",
+        f"{_FROM}, reason",
+    ),
+    Action.LOGGED_OUT: Meaning(AuditEvent.AUTHENTICATION, "somebody logged out", f"{_FROM}, log-in"),
+    Action.LOGIN_ENDED: Meaning(
+        AuditEvent.AUTHENTICATION,
+        "a log-in was ended because a refresh token came twice",
+        f"{_FROM}, log-in, reason",
+    ),
+    Action.ACCESS_REFUSED: Meaning(
+        _ALERT,
+        "a token, a cookie or a key was shown that proves nobody; of an address a few each minute, the rest counted",
+        f"address, reason, `user` and log-in where they are known, {_COUNT}",
+    ),
+    Action.LOCKED_OUT: Meaning(_ALERT, "too many log-ins failed, and no more are tried for a while", f"{_FROM}, until"),
+    Action.USER_ADDED: Meaning(
+        _ALERT, "a user was made", "user (who did it), name, source, roles, destinations and departments"
+    ),
+    Action.USER_CHANGED: Meaning(
+        _ALERT,
+        "a user's name, roles or bounds changed, or they were disabled or enabled",
+        "user (who did it; of a provider its issuer), name, before, after",
+    ),
+    Action.USER_INVITED: Meaning(
+        _ALERT, "a one-time token was made by which a user sets a password", "user (who did it), name, until"
+    ),
+    Action.PASSWORD_SET: Meaning(
+        _ALERT, "a user set a password by a one-time token, and what log-ins they had ended", f"{_FROM}, how many ended"
+    ),
+    Action.KEY_MADE: Meaning(
+        _ALERT, "a program's key was made", "user (who did it), key, scopes, destinations and departments, until"
+    ),
+    Action.KEY_USED: Meaning(
+        AuditEvent.AUTHENTICATION, "a program's key was used, the first time on a day", "key, address"
+    ),
+    Action.KEY_REVOKED: Meaning(_ALERT, "a program's key was revoked", "user (who did it), key"),
+    Action.SIGNING_KEY_MADE: Meaning(
+        _ALERT, "a key was made that access tokens are signed with; the one before it proves what it signed", "key id"
+    ),
+    Action.HELD: Meaning(
+        _ACCESSED, "a person said that nothing of the study is removed", "user, reason, the hold before and after"
+    ),
+    Action.HOLD_RELEASED: Meaning(_ACCESSED, "a person ended a hold", "user, the hold before and after"),
     Action.REMOVED: Meaning(
         _DELETED,
         ("images, masks and maps, or files of results of a study went; or rows that the node keeps for itself"),
@@ -329,12 +290,102 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a study was written as files",
         "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
     ),
+    Action.BACKUP_BEGUN: Meaning(
+        _EXPORT,
+        "somebody has all that the node keeps copied into a folder; before anything is",
+        "user, whether the identity key goes along",
+    ),
+    Action.RESTORED: Meaning(
+        _IMPORT,
+        "the node was put back as a backup has it; what was recorded after that backup is in this trail no more",
+        "user, when the backup was made and by which version, number and hash of its last entry",
+    ),
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
         ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
     ),
+    Action.RECEIVER_AWAY: Meaning(
+        _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"
+    ),
+    Action.RECEIVER_BACK: Meaning(
+        _ALERT,
+        "a receiver that was away takes the trail's entries again",
+        "receiver, the last entry that it has confirmed",
+    ),
+    Action.RECEIVER_TESTED: Meaning(
+        _ALERT, "a person had this very entry sent to a receiver to see whether it takes any", "user, receiver"
+    ),
+    Action.MESSAGE_REFUSED: Meaning(
+        _ALERT,
+        "a receiver said that it will never take an entry; the first of several in a row",
+        "receiver, the entry's number, reason",
+    ),
+    Action.TRAIL_KEY: Meaning(
+        _ALERT,
+        "a key signs the trail's checkpoints from here on",
+        "`key`: its verifier key; `before`: the id of the key that it takes over from; `lost`: that one is lost; user",
+    ),
+    Action.NOT_SEALED: Meaning(
+        _ALERT, "the trail is not what was signed before, or its keys are not to be used; nothing is signed", "reason"
+    ),
+    Action.WITNESS_AWAY: Meaning(_ALERT, "an outside place takes no checkpoints any more", "place, kind, reason"),
+    Action.WITNESS_BACK: Meaning(
+        _ACTIVITY, "an outside place takes checkpoints again", "place, kind, since when it took none"
+    ),
+    Action.CONTRADICTED: Meaning(
+        _ALERT, "an outside place has a checkpoint that this trail does not come to", "place, kind, reason"
+    ),
+    Action.TRAIL_EXPORTED: Meaning(
+        _EXPORT,
+        "entries of the trail were written out; that somebody set about it is an entry before that",
+        "user, format, what was asked for, first and last number, how many entries, SHA-256 of all bytes",
+    ),
+    Action.PART_BEGUN: Meaning(
+        _ACTIVITY,
+        "the month has turned: what was recorded until then is a part of its own",
+        "first: the number of the part's first entry, which is this one",
+    ),
+    Action.PART_ARCHIVED: Meaning(
+        _EXPORT,
+        "a part of the trail was written into a file, proven there, and taken out of the database",
+        "user, first and last entry, file, its SHA-256",
+    ),
+    Action.PART_PUT_BACK: Meaning(
+        _IMPORT, "such a file was proven, and its entries are in the database again", "as when it was archived"
+    ),
+    Action.REQUEST_REFUSED: Meaning(
+        _ALERT,
+        "somebody who is logged in asked the API for what their role does not permit",
+        "user, address, request (the id that the answer and the log have), the permission that it needs, what was "
+        "asked: method and route",
+    ),
+    Action.RESULTS_READ: Meaning(
+        _ACCESSED,
+        "somebody read what models found, or a result, by the API or a command",
+        (
+            "user, address, request, form (findings, impression, facts, metadata, object, picture or text), the "
+            "result's UID where it was one"
+        ),
+    ),
+    Action.PATIENT_SEARCHED: Meaning(
+        _QUERY,
+        "somebody looked for studies by a Patient ID or an Accession Number, by the API or a command",
+        "user, address, request, by which of them (never the number), how many were found",
+    ),
 }
 
 #: What an action was called by earlier releases, whose entries keep that name.
-FORMER: Mapping[str, Action] = {}
+FORMER: Mapping[str, Action] = {
+    "event set aside": Action.DEAD_LETTER,
+    "early inference wanted": Action.EARLY_WANTED,
+    "earlier studies waited for": Action.PRIORS_ANSWERED,
+}
+
+
+def named_today(name: str) -> Action | None:
+    """The action of an entry that any release wrote; None for what no release calls so."""
+    try:
+        return FORMER.get(name) or Action(name)
+    except ValueError:
+        return None

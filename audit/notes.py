@@ -1,8 +1,9 @@
 """Signed notes and checkpoints as text: parsed, written, signed, verified. Pure functions; keys come as values.
 
-Notes and verifier keys: C2SP signed-note. Checkpoints: C2SP tlog-checkpoint, with two extension lines of our own:
-`chain`, the chain's hash of the last entry, and `time`. Cosignatures of witnesses: C2SP tlog-cosignature (Ed25519).
-The name of a trail's keys is its origin, as that recommends; the key id tells them apart.
+Notes and verifier keys: C2SP signed-note. Checkpoints: C2SP tlog-checkpoint, with three extension lines of our own:
+`chain`, the chain's hash of the last entry, `time`, and where a key takes over `next-key`, which names it.
+Cosignatures of witnesses: C2SP tlog-cosignature (Ed25519). The name of a trail's keys is its origin, as that
+recommends; the key id tells them apart.
 """
 
 import base64
@@ -172,6 +173,7 @@ class Checkpoint:
     """What a checkpoint says: the trail `origin` had `size` entries, with this root of its tree, at `at`.
 
     `chain` is the chain's hash of entry `size` (32 zero bytes of an empty trail). Notes of others may lack it and `at`.
+    `successor` is a key that is to sign from here on: it stands in what is signed, for anybody may add a signature.
     """
 
     origin: str
@@ -179,6 +181,7 @@ class Checkpoint:
     root: bytes
     chain: bytes | None = None
     at: datetime | None = None
+    successor: VerifierKey | None = None
 
     def text(self) -> str:
         """The text that is signed."""
@@ -187,6 +190,8 @@ class Checkpoint:
             lines.append(f"chain {_base64(self.chain)}")
         if self.at is not None:
             lines.append(f"time {self.at.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z")
+        if self.successor is not None:
+            lines.append(f"next-key {self.successor}")
         return "".join(f"{line}\n" for line in lines)
 
     def signed(self, *signers: Signer) -> Note:
@@ -206,7 +211,9 @@ class Checkpoint:
         said = {word: value for word, _, value in (line.partition(" ") for line in more)}
         if len(said) != len(more):
             raise NoteError("a checkpoint says one thing twice")
-        return cls(origin, int(size), _hash(root), _hash(said["chain"]) if "chain" in said else None, _time(said))
+        chain = _hash(said["chain"]) if "chain" in said else None
+        successor = VerifierKey.parse(said["next-key"]) if "next-key" in said else None
+        return cls(origin, int(size), _hash(root), chain, _time(said), successor)
 
 
 def cosignature_time(signature: Signature) -> int:

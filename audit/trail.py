@@ -7,6 +7,7 @@ nothing is refused: no entry, no change.
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,8 @@ from store.unit_of_work import UnitOfWork
 EVERY = EntryFilter()
 #: Stands for the action of what is no entry, as somebody wrote it past the node.
 NO_ENTRY = "(no entry of the node)"
+#: Nobody asked for it: the node did it by itself.
+NOBODY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,19 @@ class Entry:
 
 
 class Transaction(UnitOfWork):
-    """A unit of work that also appends to the trail."""
+    """A unit of work that also appends to the trail. `person` stands in the details of each of its entries."""
 
-    def __init__(self, connection: Connection, actor: Actor, clock: Clock) -> None:
+    def __init__(self, connection: Connection, actor: Actor, clock: Clock, person: Mapping[str, str] = NOBODY) -> None:
         super().__init__(connection)
         self._actor = actor
         self._clock = clock
+        self._person = person
         self._entries: list[dict[str, object]] = []
 
-    def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
+    def record(self, action: Action, study: StudyId | None = None, /, **details: object) -> None:
         """Append an entry when this transaction commits. `details` are text, whole numbers, lists and objects."""
-        self._entries.append({"action": action.value, "study": str(study) if study else None, "details": details})
+        said = {**self._person, **details}
+        self._entries.append({"action": action.value, "study": str(study) if study else None, "details": said})
 
     def flush(self) -> None:
         if self._rows and not self._entries:
@@ -92,19 +97,32 @@ class Ledger:
         self.database = database
         self._actor = Actor(role)
         self._clock = clock or SystemClock()
+        self._person = NOBODY
+
+    @property
+    def role(self) -> str:
+        """Whose entries they are."""
+        return self._actor.role
+
+    def on_behalf_of(self, user: str, request: str = "", address: str = "") -> "Ledger":
+        """The same for what `user` does, by the API in `request` from `address`: each of its entries says so."""
+        other = copy(self)
+        by = {"request": request, "address": address}
+        other._person = {"user": user, **{name: said for name, said in by.items() if said}}
+        return other
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change, events and entries, committed together; rolled back together on any exception."""
         with self.database.transaction() as connection:
-            transaction = Transaction(connection, self._actor, self._clock)
+            transaction = Transaction(connection, self._actor, self._clock, self._person)
             yield transaction
             transaction.flush()
 
-    def record(self, action: Action, **details: object) -> None:
-        """One entry by itself, for what changes no state of a study: start, stop, configuration."""
+    def record(self, action: Action, study: StudyId | None = None, /, **details: object) -> None:
+        """One entry by itself, for what changes no state of a study: start, stop, configuration, a reading."""
         with self.transaction() as transaction:
-            transaction.record(action, None, **details)
+            transaction.record(action, study, **details)
 
 
 def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
@@ -125,6 +143,20 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
         found = trail.newest(connection, count, wanted)
         more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
     return Listed(tuple(entry_of(row.number, row.entry) for row in found), more)
+
+
+def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
+    """Every entry that is wanted, in order, read in batches."""
+    with database.transaction() as connection:
+        first, last = trail.extent(connection, wanted) or (1, 0)
+    number = first - 1
+    while number < last:
+        with database.transaction() as connection:
+            found = trail.matching(connection, wanted, number, batch, last)
+        yield from (entry_of(row.number, row.entry) for row in found)
+        if len(found) < batch:
+            return
+        number = found[-1].number
 
 
 def entry_of(number: int, text: str) -> Entry:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
+    audit,
     completeness,
     crowd,
     decoding,
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "language": language.run,
     "tls": tls.run,
     "stow": stow.run,
+    "audit": audit.run,
 }
 
 

@@ -27,9 +27,12 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield from _named("listener.tls", certificate=tls.certificate, ca=tls.ca)
     if settings.web.enabled:
         yield from _named("web.tls", certificate=settings.web.tls.certificate, ca=settings.web.tls.ca)
+    if settings.console.enabled is not False:
+        yield from _named("console.tls", certificate=settings.console.tls.certificate, ca=settings.console.tls.ca)
     for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
         for number, peer in enumerate(peers):
             yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)
+    yield from _of_trail(settings)
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):
@@ -39,6 +42,14 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         for parameter in _OF_URL:
             if (file := parameters.get(parameter, _SYSTEM)) != _SYSTEM:
                 yield f"database.{name} {parameter}", Path(file)
+
+
+def _of_trail(settings: Settings) -> Iterator[tuple[str, Path]]:
+    for number, receiver in enumerate(settings.audit.receivers):
+        where = f"audit.receivers.{element(receiver.name, number)}"
+        yield from _named(where, certificate=receiver.certificate, ca=receiver.ca)
+    for number, one in enumerate(settings.audit.witnesses):
+        yield from _named(f"audit.witnesses.{element(one.name, number)}", certificate=one.certificate, ca=one.ca)
 
 
 def _named(setting: str, **files: Path | None) -> Iterator[tuple[str, Path]]:

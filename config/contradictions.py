@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
+from config import access_faults, console_faults
+from config.audit_faults import of_witnesses
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
@@ -29,6 +31,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _literature(settings)
     yield from _ports(settings)
     yield from contradictory(settings)
+    yield from console_faults.contradictory(settings)
     yield from _names(settings)
     yield from _delays(settings)
     yield from _spool(settings)
@@ -39,6 +42,8 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
+    yield from of_witnesses(settings)
+    yield from access_faults.contradictory(settings)
 
 
 def _ports(settings: Settings) -> Iterator[Fault]:
@@ -61,6 +66,10 @@ def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
     for table, known in peers:
         for number, one in enumerate(known):
             yield f"{table}.{element(one.name, number)}", (table, number), *one.endpoint
+    for number, receiver in enumerate(settings.audit.receivers):
+        if receiver.transport != "udp" or receiver.url:
+            where = f"audit.receivers.{element(receiver.name, number)}"
+            yield where, ("audit", "receivers", number), *receiver.endpoint
     if settings.bus.kafka:
         yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):
@@ -95,6 +104,7 @@ def _names(settings: Settings) -> Iterator[Fault]:
     yield from _twice("destinations", [one.name for one in settings.destinations])
     # How far one was followed is kept by its name.
     yield from _twice("sources", [one.name for one in settings.sources])
+    yield from _twice("audit.receivers", [one.name for one in settings.audit.receivers])
     if settings.bus.topic == settings.bus.dead_letters:
         yield _between(
             f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}", "bus.dead_letters", "bus.topic"
@@ -106,7 +116,9 @@ def _twice(table: str, names: Sequence[str]) -> Iterator[Fault]:
     if twice:
         again = len(names) - 1 - names[::-1].index(twice[0])
         called = ", ".join(repr(shown(name)) for name in twice)
-        yield Fault(f"two {table} have the same name: {called}; give each a `name` of its own", ((table, again),))
+        yield Fault(
+            f"two {table} have the same name: {called}; give each a `name` of its own", ((*table.split("."), again),)
+        )
 
 
 def _delays(settings: Settings) -> Iterator[Fault]:

@@ -37,6 +37,24 @@ source_instances = Counter(
 source_behind = Gauge(
     "dicom_node_source_changes_behind", "Changes of a source that are not taken yet", ["source"], registry=REGISTRY
 )
+audit_messages = Counter(
+    "dicom_node_audit_messages",
+    "Entries of the trail sent to a receiver, doubles as well, and refused by it",
+    ["receiver", "outcome"],
+    registry=REGISTRY,
+)
+audit_receiver_behind = Gauge(
+    "dicom_node_audit_receiver_behind",
+    "Entries of the trail that a receiver has not confirmed",
+    ["receiver"],
+    registry=REGISTRY,
+)
+audit_receiver_reachable = Gauge(
+    "dicom_node_audit_receiver_reachable",
+    "1 where a receiver took the last that it was sent",
+    ["receiver"],
+    registry=REGISTRY,
+)
 source_reachable = Gauge(
     "dicom_node_source_reachable",
     "1 where the last that was asked of a source was answered",
@@ -157,6 +175,35 @@ destination_reachable = Gauge(
     registry=REGISTRY,
 )
 audit_entries = Counter("dicom_node_audit_entries", "Entries appended to the trail", ["action"], registry=REGISTRY)
+audit_signed = Gauge(
+    "dicom_node_audit_signed_entries", "Entries of the trail that the newest checkpoint covers", registry=REGISTRY
+)
+audit_unsigned = Gauge(
+    "dicom_node_audit_unsigned_entries", "Entries of the trail that no checkpoint covers yet", registry=REGISTRY
+)
+audit_refused = Gauge(
+    "dicom_node_audit_signing_refused",
+    "1 while nothing is signed, because the trail is not what was signed before or the keys cannot be used",
+    registry=REGISTRY,
+)
+witness_up = Gauge(
+    "dicom_node_audit_witness_up",
+    "1 while an outside place takes checkpoints, 0 while not",
+    ["witness"],
+    registry=REGISTRY,
+)
+witness_behind = Gauge(
+    "dicom_node_audit_witness_behind_entries",
+    "Entries that the newest checkpoint covers and the one that an outside place has does not",
+    ["witness"],
+    registry=REGISTRY,
+)
+witness_at = Gauge(
+    "dicom_node_audit_witness_timestamp_seconds",
+    "When an outside place took a checkpoint last, in seconds since 1970",
+    ["witness"],
+    registry=REGISTRY,
+)
 removed = Counter("dicom_node_removed", "Objects and rows that retention removed", ["what", "cause"], registry=REGISTRY)
 events_handled = Counter("dicom_node_events", "Events handled", ["group", "outcome"], registry=REGISTRY)
 disk_free = Gauge(
@@ -178,6 +225,9 @@ OF_ROLE: Mapping[str, Container[str]] = {
     "dicom_node_associations_open": ("listen", "web"),
     "dicom_node_spool_backlog_bytes": ("index",),
     "dicom_node_spool_damaged": ("index",),
+    "dicom_node_audit_signed_entries": ("seal",),
+    "dicom_node_audit_unsigned_entries": ("seal",),
+    "dicom_node_audit_signing_refused": ("seal",),
 }
 
 Exposition = Callable[[], bytes]

@@ -55,6 +55,7 @@ def named_places(settings: Settings) -> Iterator[Fault]:
             yield from _wrong(f"bus.{name}", file, folder=False)
     yield from _of_language_models(settings)
     yield from _of_web_callers(settings)
+    yield from _of_the_trail(settings)
 
 
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
@@ -72,6 +73,18 @@ def _of_web_callers(settings: Settings) -> Iterator[Fault]:
             if (file := getattr(one, name)) is not None and not file.exists():
                 where = f"web.callers.{element(one.aet, number)}.{name}"
                 yield Fault(f"{where}: there is no {file}", (("web", "callers", number, name),))
+
+
+def _of_the_trail(settings: Settings) -> Iterator[Fault]:
+    for table, wanted in (
+        ("receivers", ("ca", "certificate", "key", "token_file")),
+        ("witnesses", ("ca", "certificate", "certificate_key", "token_file", "access_file")),
+    ):
+        for number, one in enumerate(getattr(settings.audit, table)):
+            for name in wanted:
+                if (file := getattr(one, name)) is not None and not file.exists():
+                    where = f"audit.{table}.{element(one.name, number)}.{name}"
+                    yield Fault(f"{where}: there is no {file}", (("audit", table, number, name),))
 
 
 def nowhere(settings: Settings) -> Iterator[Fault]:

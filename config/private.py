@@ -9,8 +9,8 @@ from pathlib import Path
 OTHERS = 0o077  # permission bits of everybody but the owner
 # What the node makes in its data folder. Other names are somebody else's, and are left as they are.
 OWN = re.compile(
-    r"(run|spool|objects|work|engines|(identity|deidentification)\.(key|\d+)|database(\.(keys|new))?|"
-    r"postgresql-[\w.-]+)"
+    r"(run|spool|objects|work|engines|seal|access|(identity|deidentification)\.(key|\d+)|database(\.(keys|new))?"
+    r"|postgresql-[\w.-]+)"
 )
 _TOP = 2  # parts of the path of /etc, /srv, /mnt: the system's, also while they are empty
 _SYSTEMS = tuple(map(Path, ("/bin", "/boot", "/dev", "/lib", "/proc", "/sbin", "/sys", "/usr")))

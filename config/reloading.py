@@ -33,12 +33,15 @@ ANEW: Mapping[str, frozenset[str]] = {
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
+    "audit.receivers": frozenset({"forward"}),
+    "audit": frozenset({"seal"}),
     "language_models": frozenset({"summarise"}),
     "summary": frozenset({"summarise"}),
     # Who asks for impressions; `up` begins or ends the role that writes them.
     "summary.enabled": frozenset({"assemble", "work"}),
     "vision_models": frozenset({"work"}),
     "literature": frozenset({"summarise"}),
+    "access": frozenset({"serve"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

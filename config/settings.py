@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.access import AccessSettings
+from config.audit import Audit
+from config.console import Console
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -194,6 +197,11 @@ class Database(Section):
         description="system user that the embedded one runs as where the node is run by root; "
         "by default who owns DATA/database or DATA, else nobody",
     )
+    trail_may_be_altered: Flag = Field(
+        False,
+        description="start although the node's login could alter the audit trail, or its triggers are not as they are "
+        "to be; dicom-node database check says what it is, and each start records it",
+    )
 
 
 class Identity(Section):
@@ -271,8 +279,7 @@ class Literature(Section):
         "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="address of NCBI's E-utilities, or of a mirror"
     )
     europe_pmc_url: Url = Field(
-        "https://www.ebi.ac.uk/europepmc/webservices/rest",
-        description="address of Europe PMC's service, or of a mirror",
+        "https://www.ebi.ac.uk/europepmc/webservices/rest", description="its own, or a mirror's"
     )
 
 
@@ -454,12 +461,15 @@ class Settings(BaseModel):
     )
     listener: Listener = _defaults()
     web: Web = _defaults()
+    console: Console = _defaults()
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
+    access: AccessSettings = _defaults()
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    audit: Audit = _defaults()
     summary: Summary = _defaults()
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"

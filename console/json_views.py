@@ -4,7 +4,7 @@ A record's fields are its keys. Ids become text, moments ISO 8601, and what a re
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -39,13 +39,18 @@ def studies(
     `aside` is how many instances are in quarantine, and how many corrections wait; `index_trouble` why nothing that
     comes in is indexed at present, "" where it is; `paused` what a person holds back.
     """
-    listed: list[Json] = [
-        {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
-        for one, place in zip(found, places, strict=True)
-    ]
+    listed: list[Json] = [*study_entries(found, places)]
     quarantined, corrections = aside
     counts: JsonObject = {"more": more, "quarantined": quarantined, "corrections": corrections}
     return {"studies": listed, **counts, "index_trouble": index_trouble, "paused": plain(paused)}
+
+
+def study_entries(found: Sequence[StudySummary], places: Sequence[Progress]) -> list[JsonObject]:
+    """Each study of a list: its own fields, what it waits for, and its place."""
+    return [
+        {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
+        for one, place in zip(found, places, strict=True)
+    ]
 
 
 def path(study: StudyPath, place: Progress, index_trouble: str) -> JsonObject:
@@ -149,10 +154,10 @@ def plain(value: object) -> Json:
     """The form that JSON has for a value; raises TypeError where it has none."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, str | uuid.UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, str | uuid.UUID | datetime):
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, Set):
+        return sorted(map(str, value))
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, Sequence):

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from audit.trail import rows
+from audit.actions import Action
+from audit.trail import Ledger, rows
 from config.settings import Settings
 from dicom_node.spool import BacklogMeter
 from domain.backups import FORM, Backup, Proven
@@ -34,6 +35,7 @@ from roles.backup_files import (
 from roles.data_folder import prepare
 from roles.database import any_database, embedded_server, server_folder, sole_supervisor
 from roles.run_files import all_running
+from roles.seal_keys import begin_another_log, key_folder
 from store import dumping, schema
 from store.database import Database
 from store.grants import WHOEVER
@@ -41,14 +43,15 @@ from store.queries.backup import is_empty, last_of_trail, revision, study_count
 from store.retention import nothing_removed
 
 _KEY, _SETTINGS, _IDENTITY = "identity.key", "settings.toml", "spool/identity"
-_SPOOL = "spool"
+_SPOOL, _KEYS = "spool", "seal"
 
 
-def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool = True) -> Backup:
+def back_up(settings: Settings, folder: Path, config: Path | None, user: str, *, key: bool = True) -> Backup:
     """Bring the backup in `folder` up to date, or make it; what it says of itself.
 
     Of a node that runs, what the index has not read yet is not in it; of one that does not, the spool is. `config` is
-    the settings file, which goes along, and so does the identity key unless `key` is false. Raises ConfigurationError
+    the settings file, which goes along, and so does the identity key unless `key` is false; `user` is who asks, as the
+    trail has it before anything is copied. Raises ConfigurationError
     where the folder is in the data folder, or somebody else's.
     """
     refuse_place(folder, settings.data)
@@ -62,6 +65,7 @@ def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool 
         source = Database(owner_url, pool_size=2, role=WHOEVER)
         try:
             with nothing_removed(source):
+                Ledger(source, "console").on_behalf_of(user).record(Action.BACKUP_BEGUN, key=key)
                 trail, head = last_of_trail(source)
                 made = Backup(
                     form=FORM,
@@ -93,8 +97,10 @@ def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool 
     return made
 
 
-def restore(settings: Settings, folder: Path) -> Backup:
+def restore(settings: Settings, folder: Path, user: str) -> Backup:
     """A data folder, and a database, out of the backup in `folder`; what the backup says of itself.
+
+    The restored trail goes on with an entry that it was, by `user`.
 
     Raises ConfigurationError where something is there already, Permanent where the backup is not what it says: then
     nothing is left of what was begun.
@@ -115,13 +121,16 @@ def restore(settings: Settings, folder: Path) -> Backup:
         prepare(place)
         put_back(folder / OBJECTS, place / OBJECTS, read_list(folder / said.listing))
         for one in said.files:
-            if one.name == _KEY or one.name.startswith(f"{_SPOOL}/"):
+            if one.name == _KEY or one.name.startswith((f"{_SPOOL}/", f"{_KEYS}/")):
                 _copy_file(folder / one.name, place / one.name)
         with _empty_database(own) as owner_url:
             schema.upgrade(owner_url, said.revision)
             dumping.load(owner_url, folder / said.database, server_folder(own))
             schema.upgrade(owner_url)
+            schema.divide_trail(owner_url)
             _prove(owner_url, said)
+            _record_restored(owner_url, said, user)
+        begin_another_log(own, user)
         shutil.rmtree(place / "run", ignore_errors=True)
         if settings.data.exists():
             settings.data.rmdir()
@@ -172,6 +181,15 @@ def _prove(owner_url: str, said: Backup) -> None:
         raise Permanent("the database of the backup is not the one that it tells of: its trail has another entry there")
 
 
+def _record_restored(owner_url: str, said: Backup, user: str) -> None:
+    source = Database(owner_url, pool_size=1, role=WHOEVER)
+    try:
+        told = {"made_at": said.made_at, "version": said.version, "trail": said.trail, "head": said.head}
+        Ledger(source, "console").on_behalf_of(user).record(Action.RESTORED, **told)
+    finally:
+        source.close()
+
+
 def _refuse_present(data: Path) -> None:
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise ConfigurationError(f"{data} is not empty: restore into a folder that is, or is not there yet")
@@ -190,12 +208,14 @@ def _unread(settings: Settings) -> int:
 
 def _extras(settings: Settings, folder: Path, config: Path | None, key: bool, *, spool: bool) -> Iterator[str]:
     """What lies beside database and objects: the settings, the key, of the spool its name or all of it."""
-    shutil.rmtree(folder / _SPOOL, ignore_errors=True)
+    for part in (_SPOOL, _KEYS):
+        shutil.rmtree(folder / part, ignore_errors=True)
     wanted = {_SETTINGS: config, _KEY: settings.data / _KEY if key else None}
     if spool:
         found = sorted(one for one in (settings.data / _SPOOL).rglob("*") if one.is_file())
         wanted |= {str(one.relative_to(settings.data)): one for one in found}
     wanted |= {_IDENTITY: settings.data / _IDENTITY}
+    wanted |= {f"{_KEYS}/{file.name}": file for file in key_folder(settings).public_files()}
     for name, file in wanted.items():
         (folder / name).unlink(missing_ok=True)
         if file is not None and file.is_file():

@@ -15,7 +15,7 @@ from config.toml_lines import element
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError
 from domain.ids import StudyId
-from summary.prompt import Prompt
+from summary.prompt import VERSION, Prompt
 from summary.providers import local
 from summary.providers.cache import Cache
 from summary.providers.chain import Call, Chain, Client, Completion, Leaving, Limits, Provider, Timeouts
@@ -67,9 +67,8 @@ class Asker:
     def _leaves(self, leaving: Leaving) -> None:
         """Nothing leaves that the trail does not have: where it cannot be written, nobody is asked."""
         self.asked.append(leaving.payload.decode("ascii"))
-        self._record(
-            Action.LANGUAGE_MODEL_ASKED, provider=leaving.provider, model=leaving.model, payload=leaving.digest
-        )
+        whom = {"provider": leaving.provider, "model": leaving.model}
+        self._record(Action.LANGUAGE_MODEL_ASKED, **whom, payload=leaving.digest, prompt=VERSION)
 
     def _told(self, call: Call) -> None:
         outcome = "answered" if call.fault is None else call.fault.name.lower()

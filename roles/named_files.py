@@ -51,6 +51,8 @@ def _of_doors(settings: Settings) -> Iterator[_Use]:
 
     if settings.listener.tls.certificate is not None:
         yield "listener.tls", ("listener", "tls"), partial(acceptor_context, settings.listener.tls)
+    if settings.console.enabled is not False and settings.console.tls.certificate is not None:
+        yield "console.tls", ("console", "tls"), partial(acceptor_context, settings.console.tls, "console.tls")
     if not settings.web.enabled:
         return
     if settings.web.tls.certificate is not None:

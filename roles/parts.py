@@ -28,6 +28,8 @@ RESULTS = "objects/results"
 REQUESTS = "objects/requests"
 WORK = "work"
 ENGINES = "engines"
+ACCESS = "access"  # keys that access tokens are signed with
+SEAL = "seal"  # keys that checkpoints are signed with
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
@@ -46,7 +48,10 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     },
     "deliver": {RESULTS: Need.READS},
     "relay": {},
+    "forward": {},
     "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
+    "seal": {SEAL: Need.WRITES},
+    "serve": {IMAGES: Need.READS, RESULTS: Need.READS, ACCESS: Need.WRITES},
 }
 
 

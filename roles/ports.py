@@ -64,15 +64,21 @@ def closed(settings: Settings, *, beside: Collection[Path] = ()) -> Iterator[Fau
             its_own = error.errno == errno.EADDRINUSE and any(_own_listener(settings, data) for data in beside)
             if not its_own:
                 yield door.fault(error, _own_listener(settings, settings.data))
-    web = _Endpoint("web", settings.web.host, settings.web.port)
-    if settings.web.enabled and (error := web.refusal()):
-        its_own = error.errno == errno.EADDRINUSE and any("web" in all_running(data) for data in beside)
-        if not its_own:
-            yield web.fault(error)
+    yield from _closed(_Endpoint("web", settings.web.host, settings.web.port), settings.web.enabled, "web", beside)
+    # Where nobody asked for the API the node goes on without it.
+    console = settings.console
+    yield from _closed(_Endpoint("console", console.host, console.port), console.enabled is True, "serve", beside)
     own = {said.port for data in beside for said in all_running(data).values()}
     health = _Endpoint("http", http.host, http.port)
     if http.port and (error := health.refusal()) and not (http.port in own and error.errno == errno.EADDRINUSE):
         yield health.fault(error)
+
+
+def _closed(door: _Endpoint, wanted: bool, role: str, beside: Collection[Path]) -> Iterator[Fault]:
+    if wanted and (error := door.refusal()):
+        its_own = error.errno == errno.EADDRINUSE and any(role in all_running(data) for data in beside)
+        if not its_own:
+            yield door.fault(error)
 
 
 def _doors(settings: Settings) -> Iterator[_Endpoint]:

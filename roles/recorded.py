@@ -2,19 +2,26 @@
 
 import logging
 import os
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 from audit.actions import Action
-from audit.trail import Ledger
+from audit.trail import Ledger, Transaction
 from config import masking
+from config.differences import differences
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.certificates import publish_certificates
+from roles.clock_offset import clock_offset, told_daily
 from roles.process import Context, Role
+from roles.trail_guards import refuse_alterable
+from store import role_settings
 from store.database import Database, MissingRight
 from store.grants import role_of
 from store.queries.schema import schema_is_ready
+from store.trail_guards import Fault
 
 _log = logging.getLogger(__name__)
 _BETWEEN = 0.3  # s between two attempts to begin
@@ -37,8 +44,11 @@ def run_recorded(role: Role, context: Context) -> None:
         if not _begin(context):
             return
         _log.info("started")
+        if context.reloading is not None:
+            context.reloading.taken_by(partial(_record_reload, context))
         try:
-            role(context)
+            with told_daily(context.ledger):
+                role(context)
         except NodeError as error:
             _end(context, type(error).__name__)
             raise
@@ -54,7 +64,7 @@ def _begin(context: Context) -> bool:
     for _ in loop_until(context.stop, _BETWEEN):
         try:
             if _schema_is_there(context):
-                _record_start(context)
+                _record_start(context, refuse_alterable(context.database, context.settings))
                 context.health.ready("PostgreSQL")
                 return True
         except Unavailable as error:
@@ -72,10 +82,30 @@ def _schema_is_there(context: Context) -> bool:
     return there
 
 
-def _record_start(context: Context) -> None:
+def _record_start(context: Context, alterable: Sequence[Fault]) -> None:
+    known = {"trail_may_be_altered": [one.said for one in alterable]} if alterable else {}
     with context.ledger.transaction() as transaction:
-        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid())
-        transaction.record(Action.CONFIGURED, settings=masking.digest(context.settings))
+        said = {"version": version("dicom-node"), "process": os.getpid(), "clock": clock_offset(), **known}
+        transaction.record(Action.STARTED, None, **said)
+        _record_settings(transaction, context.settings, context.ledger.role)
+
+
+def _record_settings(transaction: Transaction, settings: Settings, role: str) -> None:
+    """What has changed since the role's last start or reload; at its first what is not as by default."""
+    now = masking.public(settings)
+    before = role_settings.replace(transaction.connection, role, now)
+    changes = differences(masking.public(Settings()) if before is None else before, now)
+    since = "the defaults" if before is None else "its last start or reload"
+    transaction.record(Action.CONFIGURED, settings=masking.digest(settings), changes=changes, since=since)
+
+
+def _record_reload(context: Context, settings: Settings) -> None:
+    """What a process has taken over as it stands; where the database is away its next start tells it."""
+    try:
+        with context.ledger.transaction() as transaction:
+            _record_settings(transaction, settings, context.ledger.role)
+    except Unavailable as error:
+        _log.warning("the reload could not be recorded: %s", error)
 
 
 def _end(context: Context, reason: str) -> None:

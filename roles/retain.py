@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from config import metrics
+from consumers.steps.divide_trail import divide_trail
 from consumers.steps.remove import plan, remove, remove_rows, sweep
 from domain.retention import Policy, Removal
 from domain.stopping import loop_until
@@ -12,10 +13,12 @@ from roles.disk_use import objects_space
 from roles.process import Context
 from roles.retention import groups, policy
 from roles.tasks import Throttled, run_loop
+from store.database import GivenUp
 
 _log = logging.getLogger(__name__)
 _LOOK = 0.5  # s between two looks at what is free
 _BY_AGE = 600.0  # s between two looks at what is of age
+_MONTH = 60.0  # s between two looks at whether the month has turned
 _TOGETHER = 50  # studies that are chosen at once: what is free is measured anew after each such turn
 _SAID_EVERY = 3600.0  # s between two warnings that the disk stays short
 
@@ -33,6 +36,7 @@ class Retention:
         self._policy: Policy = policy(context.settings)
         self._groups = groups(context.settings)
         self._by_age = Throttled(_BY_AGE, self._remove_what_is_of_age)
+        self._divide = Throttled(_MONTH, self._divide_trail)
         self._told = Throttled(_SAID_EVERY, self._say_that_it_stays_short)
 
     def run(self) -> None:
@@ -42,9 +46,20 @@ class Retention:
     def _turn(self) -> None:
         # What an earlier life had not removed yet, above all.
         sweep(self._context.database, self._context.objects)
+        self._divide()
         self._by_age()
         self._make_room()
         self._context.stop.wait(_LOOK)
+
+    def _divide_trail(self) -> None:
+        """Whoever reads the trail for long holds this up, and nothing else waits for it: the next look is soon."""
+        try:
+            begun = divide_trail(self._context.ledger)
+        except GivenUp as error:
+            _log.info("the trail's next part is not begun yet: %s", error)
+        else:
+            if begun:
+                _log.info("the month has turned: a part of the trail was begun", extra={"first": begun})
 
     def _remove_what_is_of_age(self) -> None:
         for _ in loop_until(self._context.stop):

@@ -12,7 +12,22 @@ from config.imports import importing
 from roles.table import module
 
 # Least to import first: each role begins while the next one's libraries are read.
-_LEAST_FIRST = ("follow", "work", "assemble", "relay", "index", "retain", "summarise", "deliver", "write")
+_LEAST_FIRST = (
+    "follow",
+    "work",
+    "assemble",
+    "relay",
+    "seal",
+    "forward",
+    "index",
+    "retain",
+    "summarise",
+    "deliver",
+    "write",
+    "serve",
+)
+# One process of a node needs these libraries, so that it loads them itself: all others would have them in vain.
+_BY_ITSELF = frozenset({"serve"})
 # What sets the number of threads that NumPy's BLAS starts when it is imported; a process of one alone may be copied.
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -42,6 +57,8 @@ def load(processes: Sequence[str], *, first_start: bool) -> Iterator[str]:
 
 def load_role(role: str) -> None:
     """Import what `role` needs. Where that is missing or broken nothing is said: the role says it of itself."""
+    if role in _BY_ITSELF:
+        return
     with importing(), _one_thread(), suppress(Exception):  # a library may raise anything, and other roles go on
         module(role)
 

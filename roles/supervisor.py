@@ -10,9 +10,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 
 from config import logs
 from config.places import needed_places
@@ -164,6 +165,7 @@ class Supervisor:
                     _upgrade(owner_url)
                 elif not owner_url and not fits(url):
                     _upgrade(url)
+                _refuse_alterable(settings, url)
                 return True
             except Unavailable as error:
                 wait.goes_on(partial("waiting: {}".format, error))
@@ -300,8 +302,16 @@ def role_processes(settings: Settings) -> list[str]:
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
     follow = ["follow"] if any(one.changes for one in settings.sources) else []
-    ends = [*summarise, "write", "deliver", "retain"]
+    forward = ["forward"] if settings.audit.receivers else []
+    serve = ["serve"] if is_served(settings) else []
+    ends = [*summarise, "write", "deliver", *forward, "retain", "seal", *serve]
     return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether `up` runs the API: as a setting says, by default where what it needs is installed."""
+    wanted = settings.console.enabled
+    return find_spec("fastapi") is not None if wanted is None else wanted
 
 
 def _others(settings: Settings) -> list[str]:
@@ -364,9 +374,18 @@ def _owner_finds_it_fit(owner_url: str) -> bool:
 
 def _upgrade(owner_url: str) -> None:
     # Most starts find a schema that fits, and Alembic takes half a second.
-    from store.schema import upgrade  # noqa: PLC0415
+    from roles.schema_upgrade import upgrade_schema  # noqa: PLC0415
 
-    upgrade(owner_url)
+    upgrade_schema(owner_url)
+
+
+def _refuse_alterable(settings: Settings, url: str) -> None:
+    """What no role would start with is told once, here."""
+    from roles.trail_guards import refuse_alterable  # noqa: PLC0415 - no listener waits for what talks to a database
+    from store.database import Database  # noqa: PLC0415
+
+    with closing(Database(url, pool_size=1)) as database:
+        refuse_alterable(database, settings)
 
 
 def _report(settings: Settings, child: Child) -> Report:

@@ -25,6 +25,9 @@ _WHERE: Mapping[str, str] = {
     "deliver": "roles.deliver",
     "relay": "roles.relay",
     "retain": "roles.retain",
+    "forward": "roles.forward",
+    "seal": "roles.seal",
+    "serve": "console.serve",
 }
 
 

@@ -8,12 +8,14 @@ from config import retries
 from config.settings import Settings
 from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference
+from consumers.steps.known_models import register_packages
 from consumers.steps.request_summary import no_request, request_when_ended
 from domain.errors import ConfigurationError, IntegrityError, Retryable
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import broken, installed, must_not_be_older
 from models.manifest import VISION
-from models.registry import Package, changed_package, older_package, releases
+from models.provenance import Provenance, provenance
+from models.registry import Package, changed_package, older_package
 from models.words import vocabulary
 from roles.devices import setup
 from roles.parts import sweep_drafts
@@ -98,6 +100,7 @@ def _inference(context: Context, child: "Runner", warm: "WarmModels", prepared: 
         prepared=prepared,
         alongside=lambda model: _alongside(settings, warm.packages, model),
         when_ended=request_when_ended if settings.summary.enabled else no_request,
+        made_by=warm.made_by,
     )
 
 
@@ -128,6 +131,10 @@ class WarmModels:
         if job.model_digest not in (self._digests or ()):
             self.refresh()
 
+    def made_by(self, digest: str) -> Provenance:
+        """What the package with this digest says of itself; nothing where it is not there any more."""
+        return next((provenance(one) for one in self.packages if one.digest == digest), Provenance())
+
     def refresh(self) -> None:
         """Start the process where it has not these packages. What is wrong is said once here, and by each job."""
         try:
@@ -150,8 +157,8 @@ class WarmModels:
         self._broken = packages
 
     def _register(self, packages: Sequence[Package]) -> None:
-        with self._context.database.transaction() as connection:
-            changed = known_packages.register(connection, releases(packages))
+        with self._context.ledger.transaction() as transaction:
+            connection, changed = transaction.connection, register_packages(transaction, packages)
             known_packages.keep_words(connection, {one.digest: vocabulary(one.manifest) for one in packages})
             newer = known_packages.newer(connection, must_not_be_older(packages, self._context.settings))
         for name, version in sorted(changed):

@@ -20,6 +20,7 @@ def dump(owner_url: str, file: Path, cluster: Path) -> None:
     Raises Permanent with what the program said where it cannot, as for a server that is newer than the program.
     """
     options = ["--format=custom", "--data-only", f"--schema={SCHEMA}", f"--exclude-table-data={SCHEMA}.alembic_version"]
+    options.append("--load-via-partition-root")  # parts of the trail are not there when they are loaded
     _run("pg_dump", [*options, f"--file={file}"], owner_url, cluster)
 
 

@@ -9,12 +9,15 @@ from domain.errors import ConfigurationError
 from store.columns import SCHEMA
 from store.database import driver_connection
 from store.grants import APPLICATION_ROLE, role_of
-from store.rights import ALSO, PARTS, Verb, columns
+from store.right import Verb
+from store.rights import ALSO, PARTS, columns
 from store.tables import inbox, offsets
 
 _APPEND = f"{SCHEMA}.append_to_trail(bigint[], text[], bytea[])"
+_END = f"{SCHEMA}.trail_end()"
 _TRACE = f"{SCHEMA}.hosts_of_study(text)"
 _COMPARE = f"{SCHEMA}.earlier_studies(uuid)"
+_DIVIDE = f"{SCHEMA}.open_trail_part()"
 _VERSION = f"{SCHEMA}.alembic_version"
 _BY_READER = (offsets.name, inbox.name)
 
@@ -121,12 +124,13 @@ def _to_take(role: str, given: _Held, told: _Held) -> Iterator[str]:
 def _to_give(process: str, given: _Held, told: _Held) -> Iterator[str]:
     role, part = role_of(process), PARTS[process]
     yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}"
-    if part.appends:
-        yield f"GRANT EXECUTE ON FUNCTION {_APPEND} TO {role}"
+    yield f"GRANT EXECUTE ON FUNCTION {_APPEND}, {_END} TO {role}"
     if part.traces:
         yield f"GRANT EXECUTE ON FUNCTION {_TRACE} TO {role}"
     if part.compares:
         yield f"GRANT EXECUTE ON FUNCTION {_COMPARE} TO {role}"
+    if part.divides:
+        yield f"GRANT EXECUTE ON FUNCTION {_DIVIDE} TO {role}"
     if _of(role, given) == _of(role, told):
         return
     yield f"GRANT SELECT ON {_VERSION} TO {role}"

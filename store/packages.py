@@ -5,6 +5,7 @@ Result UIDs and readers know a model by name and version, so that another packag
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -17,8 +18,16 @@ from store.tables import model_packages
 Release = tuple[str, str]
 
 
-def register(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:
-    """Keep the digests of releases that are new; those of `packages` that are known under another digest."""
+@dataclass(frozen=True)
+class Registered:
+    """Of the packages that were registered, those that were `added`, and those known under another digest."""
+
+    added: set[Release]
+    changed: set[Release]
+
+
+def register(connection: Connection, packages: Mapping[Release, str]) -> Registered:
+    """Keep the digests of releases that are new."""
     known = _known(connection, packages)
     # In one order, so that two processes that register at once wait for each other and no more.
     rows = [
@@ -26,11 +35,15 @@ def register(connection: Connection, packages: Mapping[Release, str]) -> set[Rel
         for (name, version), digest in sorted(packages.items())
         if (name, version) not in known
     ]
-    if not rows:
-        return _differ(known, packages)
-    for row in rows:
-        connection.execute(upsert(model_packages).values(row).on_conflict_do_nothing())
-    return changed(connection, packages)
+    added = {release for row in rows if (release := _add(connection, row))}
+    return Registered(added, changed(connection, packages) if rows else _differ(known, packages))
+
+
+def _add(connection: Connection, row: Mapping[str, object]) -> Release | None:
+    """The release that is new by it, None where another process was first."""
+    key = (model_packages.c.name, model_packages.c.version)
+    made = connection.execute(upsert(model_packages).values(row).on_conflict_do_nothing().returning(*key)).one_or_none()
+    return (made.name, made.version) if made else None
 
 
 def changed(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:

@@ -1,21 +1,30 @@
 """What each process may do in the database, and no more: the one place, for grants, Compose, documents and tests.
 
-Nobody but the owner is in the table with anything on the trail but its last link, and to append by the owner's function
-(migration 0016). No number that the database gives is anybody's to give or to change, and no sequence anybody's to set.
-A change here comes with a migration, be it an empty one, for then `upgrade` grants it.
+Nobody but the owner is in the table with more on the trail than to read it, most with its last link alone, and to
+append by the owner's function (migration 0016). No number that the database gives is anybody's to give or to change,
+and no sequence anybody's to set. A change here comes with a migration, be it an empty one: `upgrade` then grants it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-
-from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
+from store.checkpoint_tables import audit_checkpoints, audit_cosignatures, audit_publications, audit_tiles
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.once_tables import answered_once
+from store.people_tables import api_keys, login_failures, user_sessions, users
 from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
+from store.receiver_tables import trail_receivers
+from store.right import Part, Verb
+from store.right import add as _add
+from store.right import change as _change
+from store.right import every as _all
+from store.right import read as _read
+from store.right import read_all as _read_all
+from store.right import read_but as _read_but
+from store.right import remove as _remove
+from store.settings_table import role_settings
 from store.tables import (
     associations,
     audit_entries,
@@ -45,76 +54,16 @@ from store.tables import (
     study_associations,
     summaries,
 )
-
-
-class Verb(StrEnum):
-    """What a right lets do, as SQL calls it."""
-
-    SELECT = "SELECT"
-    INSERT = "INSERT"
-    UPDATE = "UPDATE"
-    DELETE = "DELETE"
-
-
-@dataclass(frozen=True)
-class Right:
-    """The columns of a table that somebody may do something with; DELETE is of whole rows, and has all of them."""
-
-    verb: Verb
-    table: Table
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
-
-    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
-    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024).
-    """
-
-    rights: tuple[Right, ...]
-    reads_as: tuple[str, ...] | None = ()
-    appends: bool = True
-    traces: bool = False
-    compares: bool = False
-
-
-def generated(table: Table) -> tuple[str, ...]:
-    """The columns whose value the database alone gives."""
-    return tuple(column.name for column in table.columns if column.identity is not None)
-
-
-def _all(table: Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns)
-
-
-def _read(table: Table, *columns: str) -> Right:
-    return Right(Verb.SELECT, table, columns or _all(table))
-
-
-def _read_all(*tables: Table) -> tuple[Right, ...]:
-    return tuple(map(_read, tables))
-
-
-def _read_but(table: Table, *hidden: str) -> Right:
-    return Right(Verb.SELECT, table, tuple(name for name in _all(table) if name not in hidden))
-
-
-def _add(table: Table, *columns: str) -> Right:
-    given = tuple(name for name in _all(table) if name not in generated(table))
-    return Right(Verb.INSERT, table, columns or given)
-
-
-def _change(table: Table, *columns: str) -> Right:
-    return Right(Verb.UPDATE, table, columns)
-
-
-def _remove(table: Table) -> Right:
-    return Right(Verb.DELETE, table, _all(table))
-
+from store.trail_tables import audit_archives, audit_parts
 
 _LINK = _read(audit_entries, "number", "hash")
+# A role that records its start says what of its settings has changed since its last one.
+_RECORDED = (
+    _LINK,
+    _read(role_settings),
+    _add(role_settings),
+    _change(role_settings, "settings", "at"),
+)
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
 _MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
 _LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
@@ -171,11 +120,36 @@ _REQUESTED = (
     _change(requested_procedures, "source", "codes", "description", "reason", "object_key"),
     _add(removals),
 )
-_OF_NO_READER = (audit_entries, outbox, inbox, offsets)
+_OF_NO_READER = (audit_entries, outbox, inbox, offsets, answered_once)
+# Digests of secrets are for whoever compares them, and for nobody who looks.
+_SECRETS = {"users": ("password", "invitation"), "user_sessions": ("secret", "spent", "csrf"), "api_keys": ("digest",)}
+_SHOWN_OF_PEOPLE = tuple(_read_but(table, *_SECRETS[table.name]) for table in (users, user_sessions, api_keys))
+_OF_PEOPLE = (users, user_sessions, api_keys, login_failures)
+_NOT_SHOWN = (audit_entries, answered_once, *_OF_PEOPLE)
+# Who keeps users and keys.
+_KEEPS_PEOPLE = (
+    _add(users),
+    _change(users, *(name for name in _all(users) if name not in ("id", "source", "subject", "made_at"))),
+    _change(user_sessions, "ended_at", "ended_for"),
+    _add(api_keys),
+    _change(api_keys, "revoked_at"),
+    _remove(login_failures),
+)
+#: Whoever answers people and programs at the door, and proves who they are.
+LETS_IN = (
+    *_read_all(*_OF_PEOPLE),
+    *_KEEPS_PEOPLE,
+    _add(user_sessions),
+    _change(user_sessions, "secret", "spent", "used_at"),
+    _remove(user_sessions),
+    _change(api_keys, "used_on"),
+    _add(login_failures),
+    _change(login_failures, "failures", "since", "locked_until"),
+)
 
 INDEX = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_read_all(studies, study_associations, conflicts, identity_key),
         _add(studies),
         _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
@@ -219,7 +193,7 @@ INDEX = Part(
 
 ASSEMBLE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
@@ -258,7 +232,7 @@ ASSEMBLE = Part(
 
 WORK = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_PACKAGES,
         _change(model_packages, "words"),
         _read(jobs),
@@ -284,7 +258,7 @@ WORK = Part(
 # patient. It locks no study: nothing waits for what it does.
 SUMMARISE = Part(
     (
-        _LINK,
+        *_RECORDED,
         _read(jobs),
         _read(summaries),
         _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "asked", "finished_at"),
@@ -303,7 +277,7 @@ SUMMARISE = Part(
 
 WRITE = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number", "follows"),
@@ -320,7 +294,7 @@ WRITE = Part(
 
 DELIVER = Part(
     (
-        _LINK,
+        *_RECORDED,
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
@@ -346,13 +320,13 @@ DELIVER = Part(
     reads_as=("delivery",),
 )
 
-RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
+RELAY = Part((*_RECORDED, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
 
 # It reads no more of an image than what tells where its file is, and of a run's findings which files are its own.
 RETAIN = Part(
     (
-        _LINK,
-        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries),
+        *_RECORDED,
+        *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries, audit_parts),
         _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
         _read(instances, "sop_uid", "study_id", "object_key", "size"),
@@ -388,12 +362,25 @@ RETAIN = Part(
         _remove(removals),
     ),
     reads_as=None,
+    divides=True,
+)
+
+# It reads the whole trail, and adds to what is proven by it.
+SEAL = Part(
+    (
+        *_RECORDED[1:],
+        *_read_all(audit_entries, audit_parts, audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications),
+        *map(_add, (audit_tiles, audit_checkpoints, audit_cosignatures, audit_publications)),
+        _change(audit_publications, *(name for name in _all(audit_publications) if name != "witness")),
+    )
 )
 
 OPERATES = Part(
     (
         _LINK,
-        *(_read(table) for table in metadata.tables.values() if table is not audit_entries),
+        *(_read(table) for table in metadata.tables.values() if table not in _NOT_SHOWN),
+        *_SHOWN_OF_PEOPLE,
+        *_KEEPS_PEOPLE,
         _add(outbox),
         _remove(inbox),
         _change(dead_letters, "replayed_at"),
@@ -431,12 +418,50 @@ OPERATES = Part(
 )
 
 LOOKS = Part(
-    tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
-    appends=False,
+    # Who looks at results leaves an entry.
+    (
+        _LINK,
+        *(_read(table) for table in metadata.tables.values() if table not in (*_OF_NO_READER, *_OF_PEOPLE)),
+        *_SHOWN_OF_PEOPLE,
+    ),
     traces=True,
 )
 
-AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))
+AUDITS = Part(
+    (
+        _read(trail_receivers),
+        *_read_all(audit_entries, audit_parts, audit_archives, audit_tiles, audit_checkpoints, audit_cosignatures),
+        _read(audit_publications),
+        _read(studies, "id", "study_uid"),
+    )
+)
+
+# It reads the trail as an auditor does, and writes nothing but how far each receiver is.
+FORWARD = Part(
+    (
+        *_RECORDED,
+        *_read_all(audit_entries, audit_parts, trail_receivers),
+        _read(studies, "id", "study_uid"),
+        _add(trail_receivers, "name", "number", "at"),
+        _change(trail_receivers, "number", "at", "refused", "last_refused", "away_since", "reason"),
+    )
+)
+
+# For people who come by the API: what commands may do that a person gives, and that once where they ask twice.
+SERVE = Part(
+    (
+        *_RECORDED[1:],
+        *OPERATES.rights,
+        *AUDITS.rights,
+        *LETS_IN,
+        _read(answered_once),
+        _add(answered_once),
+        _change(answered_once, "status", "answer"),
+        _remove(answered_once),
+    ),
+    reads_as=None,
+    traces=True,
+)
 
 #: By the name of the process, or of the kind of command. `listen` has no database.
 PARTS: Mapping[str, Part] = {
@@ -448,6 +473,9 @@ PARTS: Mapping[str, Part] = {
     "deliver": DELIVER,
     "relay": RELAY,
     "retain": RETAIN,
+    "forward": FORWARD,
+    "seal": SEAL,
+    "serve": SERVE,
     OPERATOR: OPERATES,
     READER: LOOKS,
     AUDITOR: AUDITS,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError, Unavailable
-from store import granting
+from store import granting, trail_parts
 from store.columns import SCHEMA
 from store.database import MissingRight, server_at, translated
 
@@ -49,6 +49,12 @@ def grant(owner_url: str) -> None:
     """Give the roles of the database their rights as they are to be, and take what is more; raises as `upgrade`."""
     with _owner(owner_url) as connection:
         granting.grant(connection)
+
+
+def divide_trail(owner_url: str) -> None:
+    """Divide the trail of a database that rows were loaded into as these say that it was; raises as `upgrade`."""
+    with _owner(owner_url) as connection:
+        trail_parts.divide_as_told(connection)
 
 
 @contextmanager

@@ -23,10 +23,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from store import (  # noqa: F401 - whose tables are of the schema too
     arrival_tables,
+    checkpoint_tables,
     columns,
     commitment_tables,
+    once_tables,
+    people_tables,
     prior_tables,
     procedure_tables,
+    receiver_tables,
+    trail_tables,
+    trail_words,
 )
 from store.columns import leased, moment, turn
 
@@ -56,6 +62,7 @@ studies = Table(
     Column("lacks", Text, nullable=False, server_default=""),  # what was missing of it then, as far as that was known
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
+    Index(None, "first_received", "id"),  # in which order they are paged
     Index(None, "named", postgresql_using="gin"),
 )
 
@@ -440,11 +447,16 @@ dead_letters = Table(
     Index("ix_dead_letters_open", "study_id", postgresql_where=text("replayed_at is null")),
 )
 
+# In parts, each of a range of numbers (store.trail_parts); an index of it is one of each part.
 audit_entries = Table(
     "audit_entries",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("entry", Text, nullable=False),  # canonical JSON (RFC 8785)
     Column("hash", LargeBinary, nullable=False),  # SHA-256 over the previous hash and the entry
-    Index("ix_audit_entries_study", text("((entry::jsonb) ->> 'study')")),
+    *(
+        Index(f"ix_audit_entries_{name}", text(words), postgresql_where=trail_words.among(name))
+        for name, words in trail_words.INDEXES.items()
+    ),
+    postgresql_partition_by="RANGE (number)",
 )

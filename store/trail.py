@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Row, TextClause, func, select, text
+from sqlalchemy import ARRAY, Connection, FromClause, Row, Text, TextClause, bindparam, func, select, text
 
 from domain.ids import StudyId
 from store.tables import audit_entries
+from store.trail_words import ACTION, HAS_USER, HOST, HOUR, ROLE, STUDY, USER
 
-_LAST = select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
+_LAST = text("SELECT number, hash FROM dicom_node.trail_end() WHERE number IS NOT NULL")
 # In psycopg's binary form (%b): as text every quotation mark of an entry in an array is escaped, which took longer than
 # all the rest.
 _APPEND = "SELECT dicom_node.append_to_trail(%(numbers)b::bigint[], %(entries)b::text[], %(hashes)b::bytea[])"
@@ -66,38 +67,98 @@ class EntryFilter:
 
 
 def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[TrailRow]:
-    """The last `count` rows of these, in order."""
-    its_own = select(audit_entries).where(*_conditions(wanted)).order_by(audit_entries.c.number.desc()).limit(count)
+    """The last `count` rows of these, in order.
+
+    The planner takes it for granted that what is looked for is spread evenly, and so reads the trail from its end until
+    it has found enough: all of it, where the study or the day is of long ago, or the user did little. There the rows
+    are found first.
+    """
+    conditions = list(_conditions(connection, wanted))
+    if wanted.study or wanted.until or (wanted.actor and not _is_process(connection, wanted.actor)):
+        found: FromClause = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
+    else:
+        found = select(audit_entries).where(*conditions).subquery("found")
+    its_own = select(found).order_by(found.c.number.desc()).limit(count)
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
+
+
+def extent(connection: Connection, wanted: EntryFilter) -> tuple[int, int] | None:
+    """The first and the last number of these rows; None where there is none. Found as `newest` finds long ago ones."""
+    its_own = select(audit_entries.c.number).where(*_conditions(connection, wanted))
+    found = its_own.cte("found").prefix_with("MATERIALIZED")
+    first, last = connection.execute(select(func.min(found.c.number), func.max(found.c.number))).one()
+    return None if first is None else (first, last)
+
+
+def matching(
+    connection: Connection, wanted: EntryFilter, number: int, limit: int, last: int | None = None
+) -> list[TrailRow]:
+    """At most `limit` of these rows behind `number`, in order, and none behind `last`."""
+    behind = select(audit_entries).where(audit_entries.c.number > number, *_conditions(connection, wanted))
+    if last is not None:
+        behind = behind.where(audit_entries.c.number <= last)
+    return [_row(row) for row in connection.execute(behind.order_by(audit_entries.c.number).limit(limit))]
 
 
 def size(connection: Connection, wanted: EntryFilter) -> int:
     """How many rows there are of these."""
-    counted = select(func.count()).select_from(audit_entries).where(*_conditions(wanted))
+    counted = select(func.count()).select_from(audit_entries).where(*_conditions(connection, wanted))
     return connection.scalar(counted) or 0
 
 
-# Of an entry's text, which is canonical (RFC 8785): no blank, members in the order of their names, and none before `at`
-# that may hold more than a text. In UTC with microseconds, as each has it, the order of texts is that of time.
+# In UTC with microseconds, as each entry has its moment, the order of texts is that of time.
 _MOMENT = 'substr(entry, strpos(entry, \'"at":"\') + 6, 32)'
+_HOUR = len("2026-11-30T09")
+_LAST_LETTER = chr(0x10FFFF)
+# Each user once, from one place of the index to the next: there are few, and entries of each are many.
+_USERS = text(
+    f"""
+    WITH RECURSIVE users (name) AS (
+        (SELECT {USER} FROM dicom_node.audit_entries WHERE {HAS_USER} AND {USER} IS NOT NULL ORDER BY {USER} LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT {USER} FROM dicom_node.audit_entries
+            WHERE {HAS_USER} AND {USER} > users.name ORDER BY {USER} LIMIT 1
+        ) FROM users WHERE users.name IS NOT NULL
+    )
+    SELECT name FROM users WHERE strpos(lower(name), lower(:part)) > 0
+    """
+)
 
 
-def _conditions(wanted: EntryFilter) -> Iterator[TextClause]:
-    """What is looked for in the text first, which PostgreSQL does as it costs less, need not be parsed in most rows."""
+_PROCESS = text(
+    f"SELECT EXISTS (SELECT FROM dicom_node.audit_entries WHERE {ROLE} = :actor)"
+    f" OR EXISTS (SELECT FROM dicom_node.audit_entries WHERE {HOST} = :actor)"
+)
+
+
+def _conditions(connection: Connection, wanted: EntryFilter) -> Iterator[TextClause]:
+    """By what an index has (store.trail_words), then by what the parsed entry says, which is exact."""
     if wanted.study:
-        yield text("((entry::jsonb) ->> 'study') = :study").bindparams(study=str(wanted.study))  # as the index has it
+        yield text(f"{STUDY} = :study").bindparams(study=str(wanted.study))
     if wanted.action:
-        yield text("strpos(entry, :words) > 0").bindparams(words=f'"action":"{_written(wanted.action)}')
+        words = _written(wanted.action)
+        yield text(f"{ACTION} BETWEEN :words AND :end").bindparams(words=words, end=words + _LAST_LETTER)
         yield text("starts_with((entry::jsonb) ->> 'action', :action)").bindparams(action=wanted.action)
     if wanted.actor:
-        whole = "(entry::jsonb) -> 'by' ->> 'role' = :actor OR (entry::jsonb) -> 'by' ->> 'host' = :actor"
-        user = "strpos(lower((entry::jsonb) -> 'details' ->> 'user'), lower(:actor)) > 0"
-        yield text("strpos(lower(entry), lower(:name)) > 0").bindparams(name=_written(wanted.actor))
-        yield text(f"({whole} OR {user})").bindparams(actor=wanted.actor)
+        users = list(connection.execute(_USERS, {"part": wanted.actor}).scalars())
+        user = f"({HAS_USER} AND {USER} = ANY(:users))"
+        if _is_process(connection, wanted.actor):
+            either = text(f"({ROLE} = :actor OR {HOST} = :actor OR {user})").bindparams(actor=_written(wanted.actor))
+        else:
+            either = text(user)
+        yield either.bindparams(bindparam("users", users, type_=ARRAY(Text)))
     if wanted.since:
-        yield text(f"{_MOMENT} >= :since").bindparams(since=_as_entries_have_it(wanted.since))
+        since = _as_entries_have_it(wanted.since)
+        yield text(f"{HOUR} >= :since_hour AND {_MOMENT} >= :since").bindparams(since_hour=since[:_HOUR], since=since)
     if wanted.until:
-        yield text(f"{_MOMENT} < :until").bindparams(until=_as_entries_have_it(wanted.until))
+        until = _as_entries_have_it(wanted.until)
+        yield text(f"{HOUR} <= :until_hour AND {_MOMENT} < :until").bindparams(until_hour=until[:_HOUR], until=until)
+
+
+def _is_process(connection: Connection, actor: str) -> bool:
+    """Whether a role or a host of this name has ever written an entry."""
+    return bool(connection.scalar(_PROCESS, {"actor": _written(actor)}))
 
 
 def _written(words: str) -> str:

@@ -51,7 +51,12 @@ class UnitOfWork:
             self.connection.execute(_notify(channel))
 
     def _take_order(self) -> None:
-        self.connection.execute(_TAKE_ORDER, {"key": _ORDER_LOCK})
+        take_order(self.connection)
+
+
+def take_order(connection: Connection) -> None:
+    """Let nobody else append to the outbox or the trail until this transaction ends; the same again does nothing."""
+    connection.execute(_TAKE_ORDER, {"key": _ORDER_LOCK})
 
 
 @cache

@@ -40,6 +40,7 @@ LOGOUT = Code("110123", "Logout")
 NODE_AUTHENTICATION = Code("110126", "Node Authentication")
 SECURITY_CONFIGURATION = Code("110129", "Security Configuration")
 SOFTWARE_CONFIGURATION = Code("110131", "Software Configuration")
+USER_ATTRIBUTES = Code("110137", "User Security Attributes Changed")
 RESTRICTED_FUNCTION = Code("110132", "Use of Restricted Function")
 
 APPLICATION = Code("110150", "Application")

@@ -1,8 +1,8 @@
 """The trail as CSV (RFC 4180, UTF-8) for people and their spreadsheets. It proves nothing: JSON lines do.
 
 A spreadsheet takes a cell for a formula that begins with = + - or @, and runs it; what an entry says is partly a
-sender's word. So an apostrophe stands before each such sign at the beginning of a cell, and of whatever may be taken for
-the beginning of one where another character than the comma separates them.
+sender's word. So an apostrophe stands before each such sign at the beginning of a cell, and of whatever may be taken
+for the beginning of one where another character than the comma separates them.
 """
 
 import csv

@@ -6,6 +6,7 @@ The id of a resource is the hash of its entry: whoever sends one again sends the
 from base64 import b64encode
 from collections.abc import Iterator
 
+from audit.export.balp import as_read, is_read
 from audit.export.codes import DCM_URI, OWN_UID, Code
 from audit.export.dicom import address_type
 from audit.export.message import AuditMessage, Participant, ParticipantObject
@@ -17,6 +18,8 @@ _SOURCE_TYPE = {"system": _THO + "security-source-type", "code": "4", "display":
 _ROLES = {3: "Report", 13: "Security Resource", 20: "Job"}
 _DICOM_UID = "urn:dicom:uid"
 _URI = "urn:ietf:rfc:3986"
+#: Tag of a resource by its entry, for servers that give ids themselves.
+ENTRY_TAG = f"urn:oid:{OWN_UID}.1"
 #: FHIR has each text be something, and no longer than 1 MiB.
 _NONE = "-"
 
@@ -27,10 +30,16 @@ def resource_id(message: AuditMessage) -> str:
 
 
 def audit_event(message: AuditMessage) -> JsonObject:
-    """The resource, as JSON has it."""
+    """The resource, as JSON has it: of IHE's profile Read (BALP) where it is about what that is for."""
+    resource = _audit_event(message)
+    return as_read(resource, message) if is_read(message) else resource
+
+
+def _audit_event(message: AuditMessage) -> dict[str, Json]:
     return {
         "resourceType": "AuditEvent",
         "id": resource_id(message),
+        "meta": {"tag": [{"system": ENTRY_TAG, "code": resource_id(message)}]},
         "type": _coding(message.event),
         "subtype": [_coding(one) for one in message.types],
         "action": message.did.value,
@@ -84,8 +93,7 @@ def _identifier(one: ParticipantObject) -> JsonObject:
 
 
 def _details(one: ParticipantObject) -> Iterator[JsonObject]:
-    for name, value in one.details:
-        yield {"type": name, "valueBase64Binary": _base64(value)}
+    yield from ({"type": name, "valueBase64Binary": _base64(value)} for name, value in one.details if value)
     if one.count is not None:
         yield {"type": "instances", "valueString": str(one.count)}
     for uid in one.instances:

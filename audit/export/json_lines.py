@@ -1,9 +1,9 @@
 """The trail as JSON lines that prove themselves: rows and nodes of the tree in, lines out; no database.
 
 The first line is the header, the last one counts the entries and has the SHA-256 of all lines before it; in between
-stands a line for each entry. Where all entries from `first` to `last` are there, the header has the hash before the
-first and the roots of the complete subtrees on both sides, so that the checkpoint's root follows from the entries
-themselves: some 50 hashes for any number of entries. Where they are a choice, each has its proof of inclusion.
+stands a line for each entry. Where all entries from `first` to `last` are there, `last` is the checkpoint's, and the
+header has the hash before the first and the roots of the complete subtrees before it, so that the checkpoint's root
+follows from the entries themselves. Where they are a choice, each has its proof of inclusion.
 
 `audit.trail_verifier` reads it, in the one form that is written here; a change of either is another `VERSION`.
 """
@@ -78,7 +78,6 @@ class JsonLines:
 
     def _header(self) -> dict[str, object]:
         extent, sealed = self._extent, self._sealed
-        left, right = self._sides()
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -89,22 +88,17 @@ class JsonLines:
             "of": extent.of,
             "made": self._made.isoformat(timespec="microseconds"),
             "before": None if extent.before is None else extent.before.hex(),
-            "left": left,
-            "right": right,
+            "left": self._left(),
             "checkpoint": str(sealed.note) if sealed else None,
             "checkpoints": [self._older(note, sealed) for note in sealed.older] if sealed else [],
         }
 
-    def _sides(self) -> tuple[list[str] | None, list[str] | None]:
-        """The tree on both sides of the entries, where all of them are there."""
+    def _left(self) -> list[str] | None:
+        """The tree before the first entry, where all entries are there."""
         if self._extent.before is None:
-            return None, None
-        if self._sealed is None:
-            return [], []
-        nodes, size = self._sealed.nodes, self._sealed.checkpoint.size
-        around = (0, self._extent.first - 1), (self._extent.last, size)
-        left, right = (_base64(nodes(*at) for at in complete_nodes(*side)) for side in around)
-        return left, right
+            return None
+        before = complete_nodes(0, self._extent.first - 1)
+        return _base64(self._sealed.nodes(*at) for at in before) if self._sealed else []
 
     @staticmethod
     def _older(note: Note, sealed: Sealed) -> dict[str, object]:

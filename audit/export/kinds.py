@@ -11,7 +11,7 @@ from audit.actions import Action, AuditEvent
 from audit.export import codes
 from audit.export.codes import Code
 from audit.export.message import Did, Outcome
-from audit.meanings import FORMER, MEANINGS
+from audit.meanings import MEANINGS, named_today
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,6 @@ _BY_EVENT: Mapping[AuditEvent, Did] = {
     AuditEvent.SECURITY_ALERT: Did.EXECUTE,
     AuditEvent.AUTHENTICATION: Did.EXECUTE,
 }
-_BY_NAME: Mapping[str, Action] = {one.value: one for one in Action}
 _DID: Mapping[Action, Did] = {
     **dict.fromkeys((Action.JOB_LEASED, Action.SUMMARY_LEASED, Action.CAUGHT_UP, Action.COMMITMENT_DECIDED), Did.READ),
     **dict.fromkeys(
@@ -53,13 +52,27 @@ _TYPES: Mapping[Action, tuple[Code, ...]] = {
     Action.KEY_FORGOTTEN: (codes.SECURITY_CONFIGURATION,),
     Action.REFUSED: (codes.NODE_AUTHENTICATION,),
     Action.SECURED: (codes.LOGIN,),
+    Action.LOGGED_OUT: (codes.LOGOUT,),
+    Action.LOGIN_ENDED: (codes.LOGOUT,),
+    Action.MODEL_ADDED: (codes.SOFTWARE_CONFIGURATION,),
+    **dict.fromkeys((Action.SIGNING_KEY_MADE, Action.TRAIL_KEY), (codes.SECURITY_CONFIGURATION,)),
+    **dict.fromkeys(
+        (Action.USER_ADDED, Action.USER_CHANGED, Action.USER_INVITED, Action.PASSWORD_SET, Action.LOCKED_OUT),
+        (codes.USER_ATTRIBUTES,),
+    ),
+    **dict.fromkeys((Action.KEY_MADE, Action.KEY_REVOKED), (codes.USER_ATTRIBUTES,)),
 }
 _MINOR = (
     *(Action.CONFLICT, Action.QUARANTINED, Action.REFUSED, Action.INSTANCE_REFUSED, Action.ASSOCIATION_ENDED),
     *(Action.JOB_LOST, Action.JOB_RETRIED, Action.SUMMARY_LOST, Action.SUMMARY_RETRIED),
     *(Action.DELIVERY_LOST, Action.DELIVERY_FAILED, Action.DELIVERY_NOT_COMMITTED),
+    *(Action.RECEIVER_AWAY, Action.MESSAGE_REFUSED, Action.NOT_WRITTEN, Action.WITNESS_AWAY),
+    *(Action.LOGIN_REFUSED, Action.ACCESS_REFUSED, Action.REQUEST_REFUSED),
 )
-_SERIOUS = (Action.STUDY_STUCK, Action.JOB_FAILED, Action.SUMMARY_FAILED, Action.DEAD_LETTER)
+_SERIOUS = (
+    *(Action.STUDY_STUCK, Action.JOB_FAILED, Action.SUMMARY_FAILED, Action.DEAD_LETTER),
+    *(Action.LOCKED_OUT, Action.NOT_SEALED, Action.CONTRADICTED),
+)
 _OUTCOMES: Mapping[Action, Outcome] = {
     **dict.fromkeys(_MINOR, Outcome.MINOR),
     **dict.fromkeys(_SERIOUS, Outcome.SERIOUS),
@@ -71,11 +84,11 @@ def kind(name: str) -> Kind:
 
     What is no action of the node is a security alert: whoever may append wrote it past the node.
     """
-    action = FORMER.get(name) or _BY_NAME.get(name)
+    action = named_today(name)
     if action is None:
         return Kind(None, AuditEvent.SECURITY_ALERT, Did.EXECUTE, (codes.RESTRICTED_FUNCTION,), Outcome.SERIOUS)
     event = MEANINGS[action].event
-    did = _DID.get(action, _BY_EVENT[event])
+    did = _DID.get(action, Did.READ if name.endswith(" read") else _BY_EVENT[event])
     return Kind(action, event, did, _types(action, event), _OUTCOMES.get(action, Outcome.SUCCESS))
 
 
@@ -84,5 +97,5 @@ def _types(action: Action, event: AuditEvent) -> tuple[Code, ...]:
     if action in _TYPES:
         return _TYPES[action]
     if event is AuditEvent.AUTHENTICATION:
-        return (codes.LOGOUT if "out" in action.value.split() else codes.LOGIN,)
+        return (codes.LOGIN,)
     return (codes.RESTRICTED_FUNCTION,) if event is AuditEvent.SECURITY_ALERT else ()

@@ -50,6 +50,7 @@ def audit_message(row: Row, study_uids: Mapping[str, str], site: str = "") -> Au
         participants=tuple(_participants(entry, how)),
         source=site or _host(entry.by) or "dicom-node",
         objects=tuple(_objects(row, entry, how, study_uids)),
+        request=visible(_text(entry.details, "request")),
     )
 
 

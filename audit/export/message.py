@@ -75,7 +75,10 @@ class ParticipantObject:
 
 @dataclass(frozen=True)
 class AuditMessage:
-    """One message of PS3.15 A.5.3. `number` and `digest` (hex) are the entry's on the trail; `at` is its moment."""
+    """One message of PS3.15 A.5.3. `number` and `digest` (hex) are the entry's on the trail; `at` is its moment.
+
+    `request` is the id of the request to the node's own API that it is about, where it is about one.
+    """
 
     number: int
     digest: str
@@ -88,6 +91,7 @@ class AuditMessage:
     participants: tuple[Participant, ...]
     source: str
     objects: tuple[ParticipantObject, ...]
+    request: str = ""
 
 
 _LONGEST = 200  # letters of a text where nothing else made a message short enough

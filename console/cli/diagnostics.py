@@ -13,16 +13,17 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
+from console.actions.known_packages import faults
+from console.actions.served import former_aet
 from console.cli.certificate_looks import certificates, dicom_tls
 from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
-from console.cli.known_packages import faults
 from console.cli.looks import Look, Mark
 from console.cli.output import size
-from console.cli.served import former_aet
 from console.cli.service_files import DATA
 from console.cli.service_units import installed
 from console.cli.source_looks import sources
+from console.cli.trail_looks import trail_keys
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
@@ -38,6 +39,8 @@ from store.granting import excess
 from store.grants import WHOEVER
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
+from store.trail_guards import Fault
+from store.trail_guards import faults as trail_faults
 
 # Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
 # needs it. What each brings, its own metadata say.
@@ -65,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
+    yield trail_keys(settings)
     yield from broker(settings)
     yield from certificates(settings, time.time())
     yield from dicom_tls(settings)
@@ -144,18 +148,20 @@ def _database(settings: Settings) -> Iterator[Look]:
     try:
         with closing(Database(url.get_secret_value(), pool_size=1, role=WHOEVER)) as database:
             ready = schema_is_ready(database)
-            too_much = _too_much(database) if ready else []
+            too_much, alterable = _too_much(database) if ready else ([], [])
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
         yield from (Look("database login", Mark.NOTED, one) for one in too_much)
+        starts = Mark.NOTED if settings.database.trail_may_be_altered else Mark.LACKING
+        yield from (Look("audit trail", starts, str(one)) for one in alterable)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
 
 
-def _too_much(database: Database) -> Sequence[str]:
-    """What whoever logs in may do beyond the work of the node's processes."""
+def _too_much(database: Database) -> tuple[Sequence[str], Sequence[Fault]]:
+    """What whoever logs in may do beyond the work of the node's processes, and by what the trail could be altered."""
     with database.transaction() as connection:
-        return excess(connection)
+        return excess(connection), trail_faults(connection)
 
 
 def _embedded(settings: Settings) -> Look:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -23,6 +23,7 @@ from rich.text import Text
 
 from console.cli.hints import completed
 from console.cli.installation import advised
+from domain.errors import ConfigurationError
 from domain.visible import visible
 
 _BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
@@ -103,6 +104,16 @@ def styled(text: object, style: str = "") -> Text:
 def stacked(lines: Iterable[str], style: str = "") -> Text:
     """Lines below one another."""
     return Text("\n".join(map(_line, lines)), style)
+
+
+def piped() -> BinaryIO:
+    """Standard output for bytes that a program reads; a terminal would obey what they hold, so it gets none.
+
+    Raises ConfigurationError where standard output is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise ConfigurationError("this is for a program to read: send it into a file (> FILE) or a pipe")
+    return sys.stdout.buffer
 
 
 class Tabulated:
@@ -212,6 +223,11 @@ def state(text: str) -> Text:
 def moment(at: datetime | None) -> str:
     """A stored moment in the reader's own time."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def moment_of_entry(at: str) -> str:
+    """A moment of the trail in the reader's own time; "" where there is none."""
+    return moment(datetime.fromisoformat(at)) if at else ""
 
 
 def ago(at: datetime, now: datetime) -> str:

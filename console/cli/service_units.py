@@ -49,8 +49,9 @@ def behind(settings: Settings, units: list[InstalledUnit]) -> Iterator[Fault]:
             said = f"data: {one.name} may write to {one.data} alone, and a restart would end it: stop it, move the data"
             yield Fault(f"{said} along, then {anew}", (("data",),))
         web = settings.web.port if settings.web.enabled else 0
-        for section, port in (("listener", settings.listener.port), ("web", web)):
-            role = "listen" if section == "listener" else section
+        console = settings.console.port if settings.console.enabled else 0
+        for section, port in (("listener", settings.listener.port), ("web", web), ("console", console)):
+            role = {"listener": "listen", "console": "serve"}.get(section, section)
             if one.role in {"up", role} and 0 < port < _lowest() and not one.low_ports:
                 said = f"{section}.port: {one.name} may open no port below {_lowest()}, and a restart would end it"
                 yield Fault(f"{said}: {anew}", ((section, "port"),))

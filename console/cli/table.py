@@ -53,6 +53,9 @@ COMMANDS: Mapping[str, Command] = {
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
+    "users": Command("users", "Who may come in at the people's door: users and their roles."),
+    "keys": Command("keys", "Keys of programs that use the API."),
+    "access": Command("users", "The people's door: its first administrator, its signing key."),
     "models": Command("packages", "Model packages."),
     "doctor": Command(
         "doctor",
@@ -92,6 +95,9 @@ COMMANDS: Mapping[str, Command] = {
     "write": _role("Write findings as DICOM objects."),
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
+    "forward": _role("Send what stands on the trail to audit repositories: syslog, FHIR."),
     "retain": _role("Remove what is old, or what the disk has no room for."),
+    "seal": _role("Sign the trail as it grows, and give what is signed to outside places."),
+    "serve": _role("Serve the REST API to people and programs."),
     "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
 }

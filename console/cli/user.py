@@ -4,11 +4,18 @@ import os
 import pwd
 from pathlib import Path
 
+from audit.trail import Ledger
 from dicom_node.outside import LONGEST_REASON, words
 from domain.errors import ConfigurationError
+from store.database import Database
 
 _LOGIN = Path("/proc/self/loginuid")
 _NOBODY_LOGGED_IN = 2**32 - 1  # (uid_t) -1
+
+
+def ledger(database: Database) -> Ledger:
+    """Where a command commits: each of its entries says whose command it was."""
+    return Ledger(database, "console").on_behalf_of(user())
 
 
 def user() -> str:

@@ -12,6 +12,7 @@ from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from store import jobs, studies
 from store.jobs import JOBS, Job
+from store.queries.standing import standing
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ def accept(ledger: Ledger, study: StudyId, reason: str, user: str, now: datetime
         failed = jobs.ended_badly(connection, study)
         models = _models(failed, state)
         said = f"goes on without {', '.join(models)}: {reason}"
+        before = standing(connection, study)
         for job in failed:
             JOBS.move(connection, job.id, JobEvent.ACCEPT, reason=f"nobody waits for it: {reason}", accepted=True)
-        transaction.record(Action.ACCEPTED, study, revision=revision, models=list(models), reason=reason, user=user)
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
+        why = {"revision": revision, "models": list(models), "reason": reason, "user": user}
+        transaction.record(Action.ACCEPTED, study, **why, **before.changed(connection))
         studies.note_progress(connection, study, said, now)
     return Accepted(models, released or state is StudyState.COMPLETE)
 

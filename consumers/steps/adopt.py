@@ -27,6 +27,7 @@ from store.conflicts import Correction
 from store.database import Connection
 from store.index_rows import InstanceRow, KeptBytes
 from store.objects import ObjectStore
+from store.queries.standing import standing
 from store.studies import StudyRow
 
 _WITHDRAWN = {
@@ -72,6 +73,7 @@ def adopt(
         rows = lock(transaction.connection, wanted)
         if correction(transaction.connection, number, whole) != wanted:
             raise Permanent(_CHANGED)
+        before = standing(transaction.connection, wanted.sent)
         sent = rows[wanted.sent]
         _check(wanted, read, sent)
         present = _present(transaction.connection, wanted)
@@ -82,7 +84,8 @@ def adopt(
             withdraw(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
         changed = [one for one in rows.values() if present or one.id == wanted.sent]
         _move(transaction, changed, wanted, now)
-        transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows))
+        decided = before.changed(transaction.connection)
+        transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows), **decided)
     return wanted
 
 

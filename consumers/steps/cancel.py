@@ -16,6 +16,7 @@ from store import deliveries, jobs, rejections, routing, studies, summaries
 from store.database import Connection
 from store.deliveries import DELIVERIES, Delivery
 from store.jobs import JOBS, Job
+from store.queries.standing import standing
 from store.summaries import Summary
 
 _COMES_IN = "its instances still come in, and its models are asked when it is complete: ask again then"
@@ -54,6 +55,7 @@ def cancel(
             raise Permanent(_COMES_IN)
         if not routing.was_decided(connection, study, revision):
             raise Permanent(_UNASKED)
+        before = standing(connection, study)
         ended = _jobs(transaction, study, said)
         stopped = _deliveries(transaction, study, said) + _unplanned(transaction, study, destinations, said)
         unwritten = stop_summaries(transaction, study, said, failed=True)
@@ -62,7 +64,8 @@ def cancel(
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
         studies.note_progress(connection, study, said, now)
         counts = {"jobs": ended, "deliveries": stopped, "impressions": unwritten}
-        transaction.record(Action.CANCELLED, study, revision=revision, reason=reason, user=user, **counts)
+        why = {"revision": revision, "reason": reason, "user": user}
+        transaction.record(Action.CANCELLED, study, **why, **counts, **before.changed(connection))
     return Cancelled(ended, stopped, unwritten, released or state is not StudyState.STUCK)
 
 

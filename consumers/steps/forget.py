@@ -60,6 +60,8 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
         for note in untold:
             REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, note.study_id, **about_note(note), reason=reason)
+        counts = {"deliveries": len(dropped), "notes": len(untold)}
+        transaction.record(Action.DESTINATION_FORGOTTEN, destination=destination, **counts)
         pauses.resume(transaction.connection, Held.DESTINATION, destination)
         destinations.note_forgotten(transaction.connection, destination)
         released = []

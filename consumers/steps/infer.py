@@ -36,6 +36,7 @@ from domain.retry import RetryPolicy
 from domain.states import JobEvent, JobState
 from inference_worker.earlier_names import earlier_name
 from inference_worker.model_process import Answer, Task, TimedOut, map_file, mask_file
+from models.provenance import Provenance
 from store import jobs
 from store.database import Connection, Database
 from store.jobs import IS_DUE, JOBS, Job
@@ -65,11 +66,15 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class Inferred:
-    """Findings whose arrays are in the store, the seconds of each step, and the study that was compared with."""
+    """Findings whose arrays are in the store, the seconds of each step, and the study that was compared with.
+
+    `made_by` is what the package that is installed says of itself, nothing where it went in the meantime.
+    """
 
     findings: Findings
     seconds: Mapping[str, float]
-    earlier: str = ""
+    earlier: str
+    made_by: Provenance
 
 
 class Inference:
@@ -78,7 +83,7 @@ class Inference:
     `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `prepared`
     is called before a job runs, so that the process has the package that it names; `alongside` gives how many jobs of a
     model may run at once, which is 1 but for models that read images. `when_ended` is called last in the transaction in
-    which a job of a study ends.
+    which a job of a study ends. `made_by` gives for a package's digest what the trail says of it.
     """
 
     rows: LeaseTable[JobState, JobEvent] = JOBS
@@ -97,6 +102,7 @@ class Inference:
         prepared: Callable[[Job], None] = lambda job: None,
         alongside: Callable[[str], int] = lambda model: 1,
         when_ended: WhenEnded = no_request,
+        made_by: Callable[[str], Provenance] = lambda digest: Provenance(),
     ) -> None:
         self.policy = policy
         self._database = database
@@ -108,6 +114,7 @@ class Inference:
         self._prepared = prepared
         self._alongside = alongside
         self._when_ended = when_ended
+        self._made_by = made_by
 
     def load(self, connection: Connection, row: uuid.UUID) -> Job:
         """The job as it stands."""
@@ -194,7 +201,7 @@ class Inference:
             return outcome
         try:
             findings = _told(self._keep_arrays(job, task.scratch, outcome.findings), beside, lacks)
-            return Inferred(findings, outcome.seconds, beside.study)
+            return Inferred(findings, outcome.seconds, beside.study, self._made_by(job.model_digest))
         except NodeError as error:
             return error
 
@@ -238,7 +245,8 @@ class Inference:
             Action.INFERRED,
             item.study_id,
             **_about(item),
-            model_digest=item.model_digest,
+            weights_digest=result.made_by.weights,
+            thresholds=result.made_by.thresholds,
             input_digest=findings.input_digest,
             engine=findings.engine,
             mask=findings.mask.sha256 if findings.mask else "",
@@ -304,8 +312,7 @@ class Inference:
         note_progress(connection, item.study_id, f"{item.model}: not suitable: {reason}", now)
         data = InferenceNotSuitable(item.id, item.model, item.version, item.revision)
         transaction.emit(Event(data, item.study_id, now))
-        digest = {"model_digest": item.model_digest}
-        transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), **digest, reason=reason)
+        transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), reason=reason)
         self._when_ended(transaction, item.study_id, now)
         return state.value
 
@@ -351,5 +358,7 @@ def _told(findings: Findings, beside: EarlierInputs, lacks: str) -> Findings:
 
 
 def _about(job: Job) -> dict[str, str | int]:
+    """What the trail says of a job: of its input the digest of the files' digests (domain.ids.set_digest)."""
     named = {"job": str(job.id), "model": job.model, "version": job.version}
+    named |= {"model_digest": job.model_digest, "input_set": job.input_set}
     return {**named, "revision": job.revision, "attempt": job.attempts, **({"early": True} if job.early else {})}

@@ -17,6 +17,7 @@ from store import deliveries, index, jobs, patients, rejections, studies
 from store.holders import an_index_works
 from store.index_rows import QuarantineRow
 from store.patients import TakenOut
+from store.queries.standing import standing
 from store.studies import StudyRow
 
 _SET_ASIDE = "it names another patient than the study, by a person's decision"
@@ -48,6 +49,7 @@ def keep(ledger: Ledger, study: StudyId, number: int, now: datetime) -> Decided:
         kept = next((one.marks for one in groups if one.shown.number == number), None)
         if kept is None:
             raise Permanent(f"there is no group {number}: dicom-node patients list")
+        before = standing(transaction.connection, study)
         wrong = [one.marks for one in groups if disagreeing({*kept, *one.marks}, row.patient.same)]
         if not wrong:
             raise Permanent(_NOBODY)
@@ -59,7 +61,8 @@ def keep(ledger: Ledger, study: StudyId, number: int, now: datetime) -> Decided:
         patient = studies.patient_of(transaction.connection, row)
         assemble_anew(transaction, row, patient, "images of another patient were set aside", now)
         aside = [[one.sop_uid, one.digest] for one in taken]
-        transaction.record(Action.PATIENT_KEPT, study, study_uid=row.uid, set_aside=aside)
+        changed = before.changed(transaction.connection)
+        transaction.record(Action.PATIENT_KEPT, study, study_uid=row.uid, set_aside=aside, **changed)
     return Decided(len(taken), withdrawn)
 
 
@@ -69,10 +72,12 @@ def accept(ledger: Ledger, study: StudyId, now: datetime) -> None:
         row = _lock(transaction, study)
         if not row.patient.two:
             raise Permanent("its images name one patient")
+        before = standing(transaction.connection, study)
         differ = disagreeing(row.patient.named, row.patient.same)
         patient = studies.accept_patient(transaction.connection, row)
         assemble_anew(transaction, row, patient, "its images are one patient's, by a person's decision", now)
-        transaction.record(Action.PATIENT_ACCEPTED, study, study_uid=row.uid, differ=list(differ))
+        changed = before.changed(transaction.connection)
+        transaction.record(Action.PATIENT_ACCEPTED, study, study_uid=row.uid, differ=list(differ), **changed)
 
 
 def forget_key(ledger: Ledger) -> None:

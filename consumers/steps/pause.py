@@ -16,4 +16,5 @@ def pause(ledger: Ledger, kind: Held, name: str, reason: str, user: str) -> None
         if not pauses.pause(transaction.connection, kind, name, reason, user):
             known = pauses.all_paused(transaction.connection)
             raise Permanent(*(one.said for one in known if (one.kind, one.name) == (kind, name)))
-        transaction.record(Action.PAUSED, None, kind=kind.value, name=name, reason=reason, user=user)
+        after = {"paused_by": user, "reason": reason}
+        transaction.record(Action.PAUSED, kind=kind.value, name=name, reason=reason, user=user, before={}, after=after)

@@ -9,6 +9,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import StudyState
 from store import deliveries, jobs, rejections, studies
+from store.queries.standing import standing
 
 _COMES_IN = "its instances still come in: the model is asked when it is complete"
 _NO_IMAGES = "it has no images: dicom-node quarantine list, or conflicts list"
@@ -31,9 +32,11 @@ def reprocess(ledger: Ledger, study: StudyId, model: str, reason: str, user: str
             raise Permanent(_COMES_IN)
         if not studies.size(connection, study)[1]:
             raise Permanent(_NO_IMAGES)
+        before = standing(connection, study)
         earlier = jobs.have_done_anew(connection, study, model)
         if not earlier:
             raise Permanent(_NEVER.format(model=model))
         assemble_anew(transaction, row, row.patient, f"{model} is to run again: {reason}", now)
-        transaction.record(Action.REPROCESSED, study, model=model, reason=reason, user=user, runs=earlier)
+        why = {"model": model, "reason": reason, "user": user, "runs": earlier}
+        transaction.record(Action.REPROCESSED, study, **why, **before.changed(connection))
     return earlier

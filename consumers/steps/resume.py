@@ -16,7 +16,8 @@ def resume(ledger: Ledger, kind: Held, name: str, user: str) -> Pause:
         if ended is None:
             raise Permanent(f"no {kind} {name} is paused: dicom-node status")
         since = ended.since.isoformat(timespec="seconds")
-        transaction.record(Action.RESUMED, None, kind=kind.value, name=name, since=since, user=user)
+        before = {"paused_by": ended.paused_by, "reason": ended.reason, "since": since}
+        transaction.record(Action.RESUMED, kind=kind.value, name=name, user=user, before=before, after={})
         transaction.wake(DELIVERIES_CHANNEL)
         transaction.wake(JOBS_CHANNEL)
     return ended

@@ -20,6 +20,7 @@ from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL, Delivery
 from store.holders import is_served
 from store.jobs import JOBS, JOBS_CHANNEL, Job
+from store.queries.standing import standing
 from store.summaries import Summary
 
 _REASON = "asked for again"
@@ -57,6 +58,7 @@ def retry(
         jobs.lock(connection, study)
         deliveries.lock(connection, study)
         rejections.lock(connection, study)
+        before = standing(connection, study)
         again = _jobs(transaction, study, packages)
         sent = _deliveries(transaction, study, destinations, now)
         failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
@@ -64,7 +66,7 @@ def retry(
             stuck.release(transaction, study, _REASON, now)
         _announce(transaction, study, now)
         done = Retried(len(letters), again, sent, _without_package(failed, packages))
-        transaction.record(Action.RETRIED, study, **vars(done))
+        transaction.record(Action.RETRIED, study, **vars(done), **before.changed(connection))
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
     return done

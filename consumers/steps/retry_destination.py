@@ -12,6 +12,7 @@ from store import deliveries, jobs, rejections, results, summaries
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import Job
+from store.queries.standing import standing
 from store.summaries import Summary
 
 _REASON = "asked for again, with all that goes to {}"
@@ -58,13 +59,14 @@ def retry_destination(
             jobs.lock(connection, study)
             deliveries.lock(connection, study)
             rejections.lock(connection, study)
+            before = standing(connection, study)
             tried = deliveries.reopen(connection, study, reason, destination=destination)
             tried = max(tried, deliveries.hurry(connection, study, destination))
             tried += _instead(transaction, study, destination, now) if is_destination else 0
             told = rejections.try_anew(connection, study, reason, destination)
             stuck.release_if_nothing_is_left(transaction, study, reason, now)
             done = {"destination": destination, "deliveries": tried, "notes": told}
-            transaction.record(Action.RETRIED, study, **done)
+            transaction.record(Action.RETRIED, study, **done, **before.changed(connection))
             transaction.wake(DELIVERIES_CHANNEL)
         sent, notes = sent + tried, notes + told
         tell(number, len(waiting))

@@ -10,6 +10,7 @@ from audit.trail import Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
 from consumers.steps import early, stuck
+from consumers.steps.known_models import register_packages
 from consumers.steps.request_priors import AskPriors, no_priors
 from consumers.steps.request_results import request_results
 from consumers.steps.request_summary import WhenEnded, no_request
@@ -22,7 +23,7 @@ from domain.instances import series_facts
 from domain.routing import Conditions, SeriesFacts
 from domain.states import JobState
 from models.manifest import Manifest
-from models.registry import Package, Release, changed_package, older_package, releases
+from models.registry import Package, Release, changed_package, older_package
 from store import deliveries, jobs, outbox, priors, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
@@ -125,7 +126,7 @@ class Router:
     ) -> Mapping[Release, str]:
         """Why packages are not asked: one is known with other contents, a newer version of another has been known."""
         unasked = {one.release: said for one in packages if (said := self._unasked(one, rules))}
-        changed = known_packages.register(transaction.connection, releases(packages))
+        changed = register_packages(transaction, packages)
         newer = known_packages.newer(transaction.connection, self._not_older(packages))
         older = {release: older_package(known) for release, known in newer.items()}
         return unasked | older | {release: changed_package(release[1]) for release in changed}

@@ -15,6 +15,7 @@ from store import conflicts, index
 from store.conflicts import Correction
 from store.index_rows import QuarantineRow
 from store.objects import ObjectStore
+from store.queries.standing import standing
 from store.studies import StudyRow
 
 _SET_ASIDE = "its UID is another image's, by a person's decision"
@@ -39,13 +40,15 @@ def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, 
         sent = lock(transaction.connection, found)[found.sent]
         if correction(transaction.connection, number, whole) != found:
             raise Permanent(_CHANGED)
+        before = standing(transaction.connection, found.sent)
         rows = [_row(sent, one, its) for one, its in zip(found.conflicts, read, strict=True)]
         index.file_quarantined(transaction.connection, rows)
         conflicts.close(transaction.connection, [one.id for one in found.conflicts], ConflictEnd.ASIDE)
         if sent.state is StudyState.STUCK:
             assemble_anew(transaction, sent, sent.patient, _DECIDED, now)
         aside = [[one.sop_uid, one.digest] for one in found.conflicts]
-        transaction.record(Action.CONFLICT_SET_ASIDE, sent.id, study_uid=sent.uid, set_aside=aside)
+        changed = before.changed(transaction.connection)
+        transaction.record(Action.CONFLICT_SET_ASIDE, sent.id, study_uid=sent.uid, set_aside=aside, **changed)
     return found
 
 

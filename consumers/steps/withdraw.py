@@ -13,9 +13,10 @@ from domain.events import Event
 from domain.ids import StudyId
 from domain.rejections import Cause
 from domain.states import DeliveryState
-from store import deliveries, jobs, rejections, studies, summaries
+from store import deliveries, jobs, rejections, results, studies, summaries
 from store.deliveries import DELIVERIES, Delivery
 from store.jobs import Job
+from store.queries.standing import standing
 from store.studies import note_progress
 from store.summaries import Summary
 
@@ -43,6 +44,7 @@ def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: date
     jobs.lock(connection, study_id)
     deliveries.lock(connection, study_id)
     rejections.lock(connection, study_id)
+    before = standing(connection, study_id)
     taken, stopped = jobs.withdraw(connection, study_id, reason, now, user)
     for job in stopped:
         transaction.record(Action.JOB_CANCELLED, study_id, job=str(job.id), reason=reason)
@@ -51,8 +53,10 @@ def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: date
         stop_summaries(transaction, study_id, reason, failed=True)
     for one in (*taken, *(summaries.withdraw(connection, study_id, now) if taken or stopped else ())):
         noted = _take_back(transaction, one, reason, now)
-        said = {**of_results.named(one), "reason": reason, "destinations": noted}
-        transaction.record(Action.WITHDRAWN, study_id, **said, **({"user": user} if user else {}))
+        objects = [result.sop_uid for result in results.results_of(connection, one)]
+        said = {**of_results.named(one), "reason": reason, "destinations": noted, "objects": objects}
+        changed = before.changed(connection, one.id)
+        transaction.record(Action.WITHDRAWN, study_id, **said, **changed, **({"user": user} if user else {}))
     if taken or stopped:
         note_progress(connection, study_id, f"results withdrawn: {reason}", now)
         transaction.wake(deliveries.DELIVERIES_CHANNEL)

@@ -78,12 +78,11 @@ class ResultsWriter:
         data = ResultsWritten(job.id, job.model, job.version, len(rows))
         transaction.emit(Event(data, job.study_id, begun))
         digests = [[row.kind, row.sop_uid, row.digest] for row in rows]
-        transaction.record(
-            Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
-        )
+        by = {"job": str(job.id), "model": job.model, "version": job.version, "model_digest": job.model_digest}
+        transaction.record(Action.WRITTEN, job.study_id, **by, objects=digests)
 
     def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
-        transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
+        transaction.record(Action.NOT_WRITTEN, job.study_id, job=str(job.id), model=job.model, reason=reason)
 
 
 def kept(objects: ObjectStore, item: Job | Summary, one: ResultObject, now: datetime) -> ResultRecord:

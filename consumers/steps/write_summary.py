@@ -49,7 +49,7 @@ class SummaryWriter:
         found = [one for one in runs if one is not None]
         gone = sources.why_gone(connection, summary.study_id) if len(found) < len(runs) else ""
         if why := _left(summary) or gone:
-            transaction.record(Action.WRITTEN, summary.study_id, summary=str(summary.id), objects=[], reason=why)
+            transaction.record(Action.NOT_WRITTEN, summary.study_id, summary=str(summary.id), reason=why)
             return
         assert summary.impression and summary.facts and summary.finished_at
         before = summaries.earlier(connection, summary)

@@ -3,7 +3,7 @@
 # the node logs in as one of its own, which may do that role's part and no more (dicom-node database grant).
 set -euo pipefail
 export SECRETS=${SECRETS:-/run/secrets}
-LOGINS="owner index assemble relay work summarise write deliver retain operator auditor reader"
+LOGINS="owner index assemble relay work summarise write deliver retain forward seal serve operator auditor reader"
 # Nobody logs in as this one: all in one is for a node whose processes share a login.
 OTHERS="app"
 
@@ -32,6 +32,6 @@ SELECT 'CREATE DATABASE dicom_node OWNER dicom_node_owner'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'dicom_node') \gexec
 REVOKE CONNECT, TEMPORARY ON DATABASE dicom_node FROM PUBLIC;
 GRANT CONNECT ON DATABASE dicom_node TO dicom_node_app, dicom_node_index, dicom_node_assemble, dicom_node_relay,
-  dicom_node_work, dicom_node_summarise, dicom_node_write, dicom_node_deliver, dicom_node_retain, dicom_node_operator,
-  dicom_node_auditor, dicom_node_reader;
+  dicom_node_work, dicom_node_summarise, dicom_node_write, dicom_node_deliver, dicom_node_retain, dicom_node_seal,
+  dicom_node_forward, dicom_node_serve, dicom_node_operator, dicom_node_auditor, dicom_node_reader;
 SQL

@@ -8,13 +8,15 @@ from store.database import Database
 from store.leases import NOW
 from store.tables import instances
 
-# `reltuples` is what the server last counted, and -1 before it ever did.
+# `reltuples` is what the server last counted, and -1 before it ever did. What parts take is their table's.
 _TABLES = text(
     """
-    SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes,
-           greatest(c.reltuples, (SELECT n_live_tup FROM pg_stat_all_tables s WHERE s.relid = c.oid), 0)::bigint AS rows
+    SELECT t.relname AS name, sum(pg_total_relation_size(c.oid))::bigint AS bytes, sum(
+        greatest(c.reltuples, (SELECT n_live_tup FROM pg_stat_all_tables s WHERE s.relid = c.oid), 0)
+    )::bigint AS rows
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = :schema AND c.relkind = 'r' ORDER BY 2 DESC, 1
+    JOIN pg_class t ON t.oid = coalesce(pg_partition_root(c.oid), c.oid)
+    WHERE n.nspname = :schema AND c.relkind = 'r' GROUP BY t.relname ORDER BY 2 DESC, 1
     """
 )
 

@@ -1,10 +1,11 @@
 """Studies: how many are in which state, the latest ones, and which one is meant."""
 
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, literal, or_, select, tuple_
 
 from domain.errors import Permanent
 from domain.ids import StudyId
@@ -32,7 +33,8 @@ class StudyFilter:
     """What is true of the studies that are asked for; None and nothing ask for no more.
 
     `marks` are digests of whom their images name (domain.identity), `sender` is an AE title, `destination` one that
-    results of them go or went to; `since` and `until` are of the last instance that came.
+    results of them go or went to, `model` one that was asked; `since` and `until` are of the last instance that came.
+    `seen_by` leaves those that somebody may see.
     """
 
     states: Collection[StudyState] = ()
@@ -42,6 +44,17 @@ class StudyFilter:
     destination: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    uid: str | None = None
+    model: str | None = None
+    seen_by: "Bound | None" = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Whoever may see some studies: those with results for one of `destinations`, those that one of `senders` sent."""
+
+    destinations: Collection[str]
+    senders: Collection[str]
 
 
 ANY = StudyFilter()
@@ -56,16 +69,46 @@ def studies_by_state(database: Database) -> dict[str, int]:
 
 def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) -> tuple[StudySummary, ...]:
     """The studies that last received something, newest first, with what holds up their results where anything does."""
-    among = rows_of(StudyRecord, studies).where(*_conditions(wanted))
+    among = rows_of(StudyRecord, studies).where(*conditions(wanted))
     newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
-        found = who_wait(connection, read(connection, newest, StudyRecord))
-        if not found:
-            return ()
-        ids = [one.id for one in found]
-        counts, work = _counts(connection, ids), work_of(connection, ids)
-        unreadable = unreadable_by_study(connection, ids)
-        senders, told = _senders(connection, ids), _told(connection, ids)
+        return _summaries(connection, read(connection, newest, StudyRecord))
+
+
+def page_of_studies(
+    database: Database, limit: int, wanted: StudyFilter = ANY, after: tuple[datetime, uuid.UUID] | None = None
+) -> tuple[StudySummary, ...]:
+    """The studies by when they first came, the newest first; those behind the one that `after` names.
+
+    Neither that moment nor the id of a study ever changes, and no study is removed: whoever asks for page after page
+    gets each that was there at the first one, once.
+    """
+    order = tuple_(studies.c.first_received, studies.c.id)
+    among = rows_of(StudyRecord, studies).where(*conditions(wanted))
+    if after is not None:
+        among = among.where(order < tuple_(*map(literal, after)))
+    page = among.order_by(studies.c.first_received.desc(), studies.c.id.desc()).limit(limit)
+    with database.transaction() as connection:
+        return _summaries(connection, read(connection, page, StudyRecord))
+
+
+def known_study(database: Database, wanted: str, seen_by: Bound | None = None) -> StudyId | None:
+    """The study whose internal id or StudyInstanceUID is `wanted`, None where there is none that may be seen."""
+    named = (cast(studies.c.id, Text) == wanted.lower()) | (studies.c.study_uid == wanted)
+    query = select(studies.c.id).where(named, *conditions(StudyFilter(seen_by=seen_by)))
+    with database.transaction() as connection:
+        found = connection.scalar(query)
+    return StudyId(found) if found else None
+
+
+def _summaries(connection: Connection, rows: Sequence[StudyRecord]) -> tuple[StudySummary, ...]:
+    found = who_wait(connection, tuple(rows))
+    if not found:
+        return ()
+    ids = [one.id for one in found]
+    counts, work = _counts(connection, ids), work_of(connection, ids)
+    unreadable = unreadable_by_study(connection, ids)
+    senders, told = _senders(connection, ids), _told(connection, ids)
     return tuple(
         StudySummary(
             one,
@@ -90,7 +133,7 @@ def lack_mark(connection: Connection, attribute: str) -> bool:
 
 def how_many_studies(database: Database, wanted: StudyFilter = ANY) -> int:
     """How many there are of these."""
-    among = select(func.count()).select_from(studies).where(*_conditions(wanted))
+    among = select(func.count()).select_from(studies).where(*conditions(wanted))
     with database.transaction() as connection:
         return connection.scalar(among) or 0
 
@@ -142,7 +185,8 @@ def _counts(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, t
     return {study: (images, series) for study, images, series in connection.execute(query)}
 
 
-def _conditions(wanted: StudyFilter) -> Iterator[Condition]:
+def conditions(wanted: StudyFilter) -> Iterator[Condition]:
+    """What holds for a row of `studies` that is wanted."""
     its = studies.c.id
     if wanted.states:
         yield studies.c.state.in_(wanted.states)
@@ -150,19 +194,33 @@ def _conditions(wanted: StudyFilter) -> Iterator[Condition]:
         yield studies.c.named.op("@>")(cast(list(wanted.marks), ARRAY(Text)))
     if wanted.modality:
         yield exists(series.c.id).where(series.c.study_id == its, series.c.modality == wanted.modality)
-    if wanted.sender:
-        yield _sent_by(wanted.sender)
-    if wanted.destination:
-        yield exists().where(deliveries.c.study_id == its, deliveries.c.destination == wanted.destination)
+    if wanted.uid:
+        yield studies.c.study_uid == wanted.uid
+    if wanted.model:
+        yield exists().where(jobs.c.study_id == its, jobs.c.model == wanted.model)
+    yield from _whose(wanted)
     if wanted.since:
         yield studies.c.last_received >= wanted.since
     if wanted.until:
         yield studies.c.last_received < wanted.until
 
 
-def _sent_by(sender: str) -> Condition:
+def _whose(wanted: StudyFilter) -> Iterator[Condition]:
+    if wanted.sender:
+        yield _sent_by([wanted.sender])
+    if wanted.destination:
+        yield _goes_to([wanted.destination])
+    if wanted.seen_by is not None:
+        yield or_(_goes_to(wanted.seen_by.destinations), _sent_by(wanted.seen_by.senders))
+
+
+def _goes_to(destinations: Collection[str]) -> Condition:
+    return exists().where(deliveries.c.study_id == studies.c.id, deliveries.c.destination.in_(destinations))
+
+
+def _sent_by(senders: Collection[str]) -> Condition:
     of = (study_associations.c.study_id == studies.c.id, associations.c.id == study_associations.c.association_id)
-    return exists().where(*of, associations.c.calling_ae == sender)
+    return exists().where(*of, associations.c.calling_ae.in_(senders))
 
 
 def _senders(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, tuple[str, ...]]:

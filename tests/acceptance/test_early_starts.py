@@ -62,5 +62,5 @@ def test_a_model_is_done_with_the_first_series_while_the_second_comes_and_kills_
     assert rows(node, "SELECT attempts FROM dicom_node.jobs") == [{"attempts": 1}]
     trail = rows(node, "SELECT entry::jsonb ->> 'action' AS action FROM dicom_node.audit_entries")
     actions = [one["action"] for one in trail]
-    assert actions.count("inference started early") == actions.count("early inference wanted") == 1
+    assert actions.count("inference started early") == actions.count("early inference taken over") == 1
     assert actions.count("inference done") == 1

@@ -1,11 +1,17 @@
 """What a person holds back, ends or asks for again, on a whole node: over a restart too, and nothing is lost."""
 
+import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
+from pydicom import dcmread
 
 from tests.support.node import Node
+from tests.support.processes import free_port
 from tests.support.senders import scan
 from tests.support.servers import Orthanc
 from tests.support.trial import QUICK, SEGMENTED, Trial, small
@@ -18,7 +24,8 @@ MODEL = "body_and_bone"
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory, thresholds: Path, archive: Orthanc) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("held") / "node"
-    with Node(folder, destinations=[archive.destination], models=thresholds, env=QUICK) as node:
+    api = {"DICOM_NODE_CONSOLE__ENABLED": "true", "DICOM_NODE_CONSOLE__PORT": str(free_port())}
+    with Node(folder, destinations=[archive.destination], models=thresholds, env={**QUICK, **api}) as node:
         yield Trial(node, archive)
 
 
@@ -83,3 +90,39 @@ def test_a_model_that_runs_again_gives_the_archive_a_second_result_that_names_th
     named = {one.ReferencedSOPInstanceUID for one in study.ReferencedSeriesSequence[0].ReferencedSOPSequence}
     assert named and named <= first
     assert [job["result_number"] for job in trial.status(uid)["jobs"]] == [1, 2]
+
+
+def asked(trial: Trial, method: str, path: str, key: str, body: object = None) -> tuple[int, bytes]:
+    """Status and answer of the API, as a program has them."""
+    url = f"http://127.0.0.1:{trial.node.env['DICOM_NODE_CONSOLE__PORT']}/api/v1{path}"
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    said = None if body is None else json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, said, headers, method=method), timeout=60) as answer:
+            return int(answer.status), bytes(answer.read())
+    except HTTPError as refusal:
+        return refusal.code, refusal.read()
+
+
+def test_a_program_with_a_key_asks_by_the_api_what_a_person_asks_by_commands(trial: Trial, tmp_path: Path) -> None:
+    scopes = ("studies:read", "studies:change", "results:read")
+    made = trial.node.cli("keys", "make", "worklist", *(word for one in scopes for word in ("--scope", one)))
+    trial.node.wait_ready("serve")
+    uid = sent(trial, "by the API", tmp_path)
+    trial.await_home(uid)
+    status, body = asked(trial, "GET", f"/studies/{uid}", made["key"])
+    assert (status, json.loads(body)) == (200, trial.status(uid))
+    listed = json.loads(asked(trial, "GET", f"/studies/{uid}/results", made["key"])[1])["results"]
+    (seg,) = (one for one in listed if one["kind"] == "SEG")
+    status, whole = asked(trial, "GET", f"/results/{seg['sop_uid']}/object", made["key"])
+    assert dcmread(BytesIO(whole)).SOPInstanceUID == seg["sop_uid"]
+    assert asked(trial, "GET", f"/results/{seg['sop_uid']}/picture", made["key"])[1].startswith(b"\x89PNG")
+    assert asked(trial, "GET", "/studies", "no such key")[0] == 401
+    # A server that is killed comes back, and what it was asked before counts.
+    trial.node.wait_restarted("serve", trial.node.kill("serve"))
+    assert asked(trial, "PUT", f"/studies/{uid}/hold", made["key"], {"reason": "complaint 12"})[0] == 200
+    assert trial.status(uid)["hold"]["reason"] == "complaint 12"
+    entry = trial.node.cli("audit", "show", "--study", uid)["entries"][-1]
+    assert (entry["action"], entry["details"]["user"]) == ("study held", "key worklist")
+    trial.node.run("keys", "revoke", "worklist")
+    assert asked(trial, "GET", f"/studies/{uid}", made["key"])[0] == 401

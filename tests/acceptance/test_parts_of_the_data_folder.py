@@ -15,7 +15,7 @@ import pytest
 from config.peers import Destination
 from dicom_node.scu.store import send
 from roles.parts import IMAGES, MASKS, PARTS, RESULTS, Need, all_parts
-from store.schema import upgrade
+from store.grants import APPLICATION_ROLE
 from tests.support import packages
 from tests.support.counterparts import ROOT, missing
 from tests.support.node import PROGRAM, own_folder
@@ -126,9 +126,9 @@ def node(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         shutil.rmtree(folder / "models")
         packages.write_package(folder / "models")
         archive = stack.enter_context(StorageScp(tmp_path_factory.mktemp("archive")))
-        url = postgres.url(dbname=postgres.fresh_database())
-        upgrade(url)
-        node = Apart(folder, url, archive.destination)
+        name = postgres.fresh_schema()
+        url = postgres.url(dbname=name)
+        node = Apart(folder, postgres.url(APPLICATION_ROLE, name), archive.destination)
         node.start(stack)
         node.wait_for("the listener", lambda: answers(node.port))
         _send_and_wait(node, url)

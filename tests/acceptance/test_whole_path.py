@@ -19,6 +19,7 @@ from config.peers import parse_destination
 from domain.profiles import BUILT_IN
 from roles.rights import rights
 from tests.support import counterparts, judges
+from tests.support.forging import without_triggers
 from tests.support.node import Node
 from tests.support.phantoms import write
 from tests.support.secured_kafka import SecuredKafka
@@ -258,15 +259,13 @@ FORGED = {
 
 def _forge(trial: Trial, statement: str) -> None:
     """Change the trail as nobody but a superuser can: with every trigger off."""
-    with trial.superuser() as connection:
-        connection.execute("SET session_replication_role = replica")
+    with trial.superuser() as connection, without_triggers(connection):
         assert connection.execute(statement.encode()).rowcount == 1
 
 
 def _put_back(trial: Trial, kept: Sequence[dict[str, Any]]) -> None:
     """The trail as it was before; entries that were added to a forged one go with the forgery."""
-    with trial.superuser() as connection, connection.transaction():
-        connection.execute("SET LOCAL session_replication_role = replica")
+    with trial.superuser() as connection, without_triggers(connection):
         connection.execute("DELETE FROM audit_entries")
         add = "INSERT INTO audit_entries (number, entry, hash) VALUES (%(number)s, %(entry)s, %(hash)s)"
         connection.cursor().executemany(add, kept)

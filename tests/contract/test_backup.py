@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from audit.actions import Action
+from audit.trail import Ledger
 from console.cli.app import app
+from console.cli.user import user
+from consumers.steps.divide_trail import divide_trail
 from models.registry import Registry
 from store.database import Database
-from store.grants import WHOEVER
+from store.grants import WHOEVER, role_of
 from store.retention import may_remove, nothing_removed, sweep
 from tests.support.bench import Bench
+from tests.support.long_trail import PIECES
+from tests.support.servers import Postgres
 from tests.support.working import ARCHIVE, SMALL, FakeChild, route, study_id, worker, write_and_plan
 
 KEY = "0123456789abcdef0123456789abcdef\n"
@@ -72,11 +79,37 @@ def test_a_restored_node_says_of_every_study_what_it_said_before(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(one.stat().st_mode) & 0o077 for one in folder.rglob("*") if one.is_file()} <= {0, 0o044}
     run("restore", folder, "--data", data, "--database", empty_url)
+    *kept, last = trail(empty_url)
+    assert kept[:-1] == entries and kept == trail(database_url)
+    begun, restored = (json.loads(entry) for _, entry, _ in (kept[-1], last))
     assert said(written, data, empty_url) == before
-    assert trail(empty_url) == entries
+    assert (begun["action"], restored["action"]) == (Action.BACKUP_BEGUN, Action.RESTORED)
+    assert restored["details"]["trail"] == begun["number"] and begun["details"]["user"] == user()
     assert (data / "identity.key").read_text() == KEY
     verified = json.loads(run("audit", "verify", "--database", empty_url, "--json"))
     assert verified["intact"]
+
+
+def test_a_trail_in_parts_comes_back_in_its_parts(
+    written: Bench, database_url: str, empty_url: str, beside: Path, postgres: Postgres
+) -> None:
+    with postgres.connect(database_url.rpartition("/")[2]) as owner:
+        owner.execute("INSERT INTO dicom_node.audit_parts VALUES (1, now() - interval '40 days')")
+        retain = Database(database_url, role=role_of("retain"))
+        begun = divide_trail(Ledger(retain, "retain"))
+        retain.close()
+        pieces = owner.execute(PIECES).fetchall()
+    run("backup", beside / "backup", "--data", written.root, "--database", database_url)
+    run("restore", beside / "backup", "--data", beside / "restored", "--database", empty_url)
+    with postgres.connect(empty_url.rpartition("/")[2]) as owner:
+        assert begun
+        came = owner.execute(PIECES).fetchall()
+        # The last goes on with the entries of the backup and of the restore.
+        assert [*came[:-1], came[-1][:2]] == [*pieces[:-1], pieces[-1][:2]]
+        for table in ("audit_entries", "audit_entries_1", f"audit_entries_{begun}"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                owner.execute(f"TRUNCATE dicom_node.{table}".encode())
+    assert json.loads(run("audit", "verify", "--database", empty_url, "--json"))["intact"]
 
 
 def test_the_same_folder_again_copies_what_is_new_and_mends_what_was_damaged_there(

@@ -229,7 +229,7 @@ def test_a_failure_that_stays_makes_a_dead_letter_and_a_study_that_is_stuck_with
         wait_for(lambda: handled, 60, "the event behind it")
     assert (letter.event_id, letter.study_id, letter.error, letter.attempts) == (event.id, study, "busy", 3)
     assert world.state_of(study) == ("stuck", "busy")
-    assert {"event set aside", "study stuck"} <= set(world.trail())
+    assert {"event made a dead letter", "study stuck"} <= set(world.trail())
     subscription = world.bus.subscribe("others")
     stuck = next(
         event_of(message) for message in world.take(subscription, 3) if event_of(message).type == "study.stuck"

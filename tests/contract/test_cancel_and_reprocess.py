@@ -46,7 +46,17 @@ def test_what_waits_is_ended_with_its_reason_and_retry_sets_it_going_again(asked
     assert study(asked) == ("complete", f"cancelled by {user()}: {WHY}")
     assert not worker(asked, FakeChild(registry)).step()
     (entry,) = [one for one in newest_entries(asked.database, 50).rows if one.action == Action.CANCELLED]
-    assert entry.details == {"revision": 1, "reason": WHY, "user": user(), "jobs": 1, "deliveries": 0, "impressions": 0}
+    run_id = f"run {asked.ask('SELECT id FROM dicom_node.jobs')[0][0]}"
+    assert entry.details == {
+        "revision": 1,
+        "reason": WHY,
+        "user": user(),
+        "jobs": 1,
+        "deliveries": 0,
+        "impressions": 0,
+        "before": {run_id: "requested"},
+        "after": {run_id: "cancelled, accepted"},
+    }
     assert "nothing to cancel" in run(asked, "cancel", "--reason", WHY, code=1).stderr
     assert retry(asked.ledger, study_id(asked), [*registry.packages.values()], asked.clock.now()).jobs == 1
     assert worker(asked, FakeChild(registry)).step()

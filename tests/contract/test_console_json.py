@@ -47,6 +47,9 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
+    "audit archive",
+    "audit keys rotate",
+    "audit restore",
     "hold",
     "release",
     "restore",
@@ -74,9 +77,20 @@ DECIDING = {
     "service install",
     "service remove",
     "summary again",
+    "access first-administrator",
+    "access signing-key",
+    "keys make",
+    "keys revoke",
+    "users add",
+    "users bind",
+    "users disable",
+    "users enable",
+    "users reset",
+    "users roles",
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
+    "audit receivers test",
     "backup",
     "destinations probe",
     "echo",
@@ -95,12 +109,19 @@ ELSEWHERE = {
     "web-secret",
 }
 LOOKING = {
+    "audit receivers list": "",
+    "audit checkpoint": "",
+    "audit keys list": "",
+    "audit prove": "1",
+    "audit witnesses": "",
+    "audit report": "--study STUDY",
     "audit show": "",
     "audit verify": "",
     "callers": "",
     "config check": "",
     "config show": "",
     "conflicts list": "",
+    "database check": "",
     "database grant": "",
     "database upgrade": "",
     "dead-letters list": "",
@@ -113,6 +134,7 @@ LOOKING = {
     "explain": "STUDY",
     "hosts list": "",
     "kafka acls": "",
+    "keys list": "",
     "man": "--to FOLDER/man",
     "models digest": "PACKAGE",
     "models keygen": "FOLDER/ours.pem",
@@ -130,6 +152,7 @@ LOOKING = {
     "summary providers": "",
     "service show": "--config FOLDER/none.toml",
     "status": "",
+    "users list": "",
 }
 
 

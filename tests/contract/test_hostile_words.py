@@ -38,6 +38,7 @@ READING = (
     "hosts list",
     "audit show",
     "audit show --study STUDY",
+    "audit report --study STUDY",
     "audit verify",
 )
 # What these print holds no word of the database.

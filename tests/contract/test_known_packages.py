@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from config.settings import Database, Models, Settings
+from console.actions.known_packages import faults
 from console.cli.app import app
 from console.cli.diagnostics import examine
-from console.cli.known_packages import faults
 from console.cli.looks import Mark
 from domain.findings import Code
 from domain.vocabulary import Vocabulary
@@ -22,15 +22,15 @@ SAID = "version 1.0.0 is known with other contents: give what was changed a new 
 
 def remember_another(bench: Bench, registry: Registry) -> None:
     with bench.database.transaction() as connection:
-        assert packages.register(connection, releases([changed(registry.get("body_and_bone"))])) == set()
+        assert packages.register(connection, releases([changed(registry.get("body_and_bone"))])).changed == set()
 
 
 def test_the_first_digest_of_a_version_is_the_one_that_counts(bench: Bench, registry: Registry) -> None:
     remember_another(bench, registry)
     package = registry.get("body_and_bone")
     with bench.database.transaction() as connection:
-        assert packages.register(connection, releases([package])) == {package.release}
-        assert packages.register(connection, releases([changed(package, version="2")])) == set()
+        assert packages.register(connection, releases([package])).changed == {package.release}
+        assert packages.register(connection, releases([changed(package, version="2")])).changed == set()
         assert packages.changed(connection, {}) == set()
 
 

@@ -60,7 +60,7 @@ class Undone(Ledger):
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         with suppress(_Undo), self.database.transaction() as connection:
-            transaction = Transaction(connection, Actor("test"), ManualClock())
+            transaction = Transaction(connection, Actor("test"), ManualClock(), {})
             yield transaction
             transaction.flush()
             raise _Undo

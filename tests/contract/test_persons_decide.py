@@ -49,6 +49,11 @@ def details(bench: Bench, action: Action) -> list[dict[str, object]]:
     return [dict(one.details) for one in newest_entries(bench.database, 1000).rows if one.action == action]
 
 
+def one(bench: Bench, table: str) -> str:
+    """The id of its only row."""
+    return str(bench.ask(f"SELECT id FROM dicom_node.{table}")[0][0])
+
+
 def test_a_study_goes_on_without_a_model_that_failed_for_good_and_says_who_and_why(
     stuck: Bench, registry: Registry, database_url: str
 ) -> None:
@@ -60,7 +65,10 @@ def test_a_study_goes_on_without_a_model_that_failed_for_good_and_says_who_and_w
     place = progress(path.study, path.jobs, path.results, path.deliveries)
     assert (place.where, place.why) == ("complete", f"goes on without body_and_bone 1.0.0: {kept}")
     (entry,) = details(stuck, Action.ACCEPTED)
+    before, after = entry.pop("before"), entry.pop("after")
     assert entry == {"revision": 1, "models": ["body_and_bone 1.0.0"], "reason": kept, "user": user()}
+    assert before == {f"run {one(stuck, 'jobs')}": "failed", f"study {ident}": "stuck"}
+    assert after == {f"run {one(stuck, 'jobs')}": "cancelled, accepted", f"study {ident}": "complete"}
     assert job(stuck) == ("cancelled", f"nobody waits for it: {kept}")
     again = run("accept", ident, "--reason", REASON, "--database", database_url, code=1)
     assert "no model failed on it" in again.stderr

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 from audit.actions import Action
 from audit.trail import newest_entries
 from console.cli.app import app
+from console.cli.user import user
 from domain.errors import ConfigurationError
 from models.registry import Registry
 from tests.support.bench import Bench
@@ -84,7 +85,15 @@ def test_a_destination_gets_what_it_did_not_and_nothing_else_is_touched(two_stuc
         ["failed", "failed", "succeeded"],
     )
     (entry,) = [one for one in newest_entries(two_stuck.database, 50).rows if one.action == Action.RETRIED]
-    assert entry.details == {"destination": "PACS", "deliveries": 1, "notes": 0}
+    delivery = f"delivery {two_stuck.ask('SELECT id FROM dicom_node.deliveries')[0][0]}"
+    assert entry.details == {
+        "destination": "PACS",
+        "deliveries": 1,
+        "notes": 0,
+        "user": user(),
+        "before": {delivery: "refused"},
+        "after": {delivery: "pending"},
+    }
 
 
 def test_what_is_to_be_tried_again_is_said_once(two_stuck: Bench) -> None:

@@ -38,8 +38,9 @@ def test_all_migrations_together_equal_the_tables(empty_url: str) -> None:
             "version_table_schema": SCHEMA,
             "compare_server_default": True,
             "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
-            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another one.
-            "include_object": lambda _object, name, *_: name != "ix_audit_entries_study",
+            # PostgreSQL writes an index's expression in its own words, which the comparison takes for another. A part
+            # of the trail is no table of its own.
+            "include_object": lambda _object, name, *_: not name.startswith(("ix_audit_entries_", "audit_entries_")),
         }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
     engine.dispose()
@@ -97,7 +98,7 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
         for _ in range(40):
             with ledger.transaction() as transaction:
                 transaction.emit(Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now()))
-                transaction.record(Action.STUDY_COMPLETED, study=new_study_id())
+                transaction.record(Action.STUDY_COMPLETED, new_study_id())
 
     def read() -> None:
         last = 0

@@ -137,8 +137,8 @@ def test_a_model_runs_on_a_series_that_is_whole_while_another_comes_and_once_for
     assert [len(events(bench, f"inference.{one}")) for one in ("requested", "completed")] == [1, 1]
     early = [one for one in bench.actions() if "inference" in one or one.startswith(("study", "models"))]
     assert early == [
-        "inference started early", "inference leased", "inference done", "study completed", "early inference wanted",
-        "models chosen", "models chosen",
+        "inference started early", "inference leased", "inference done", "study completed",
+        "early inference taken over", "models chosen", "models chosen",
     ]  # fmt: skip
     assert bench.chain_holds()
 

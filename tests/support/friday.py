@@ -147,6 +147,10 @@ WAITS: Mapping[str, Row] = {
         "files under `DATA/objects` cannot be read or written",
         "is the disk full, read-only or not mounted? Nothing is lost; it goes on by itself",
     ),
+    "a trail that can be signed": (
+        "the trail is not what `seal` signed before, or its keys are missing; studies go on, and nothing is signed",
+        "`dicom-node audit verify` tells which entry was altered; keys: the reason says which folder",
+    ),
     "the database's schema": (
         "the database is older than the node, and somebody else may own its schema",
         "`dicom-node database upgrade`, as the schema's owner",
@@ -273,7 +277,11 @@ LOOKS: Mapping[str, str] = {
     "data folder": "type the `chmod` that is printed",
     "database": "start it, mend its URL, or run `dicom-node database upgrade`: the line says which",
     "database login": "give each role a login of its own ([operations](operations.md#a-database-of-your-own))",
+    "audit trail": "what the line says: no role starts before",
     "identity key": "bring back the key of the first host ([operations](operations.md#what-to-do-when))",
+    "trail keys": "put back the file that the line names; where it is lost: `dicom-node audit keys rotate --lost`",
+    "checkpoints": "name a place outside the database in `[[audit.witnesses]]` ([how](audit.md#where-checkpoints-go))",
+    "checkpoints to NAME": "nothing where it is away; where it contradicts: `dicom-node audit verify --witness NAME`",
     "broker": "start it, or mend `bus.*`: the line says which",
     "broker rights": "`dicom-node kafka grant`, as the broker's administrator",
     "extra NAME": "type the `pip install` that is printed",
@@ -385,7 +393,7 @@ def refusals() -> set[tuple[int, ...]]:
 def looks() -> set[str]:
     """What `doctor` looks at, with NAME where the code puts one."""
     found = set()
-    for file in ("diagnostics.py", "door_looks.py", "database_looks.py", "source_looks.py"):
+    for file in ("diagnostics.py", "door_looks.py", "database_looks.py", "source_looks.py", "trail_looks.py"):
         for one in ast.walk(ast.parse((ROOT / "console" / "cli" / file).read_text())):
             if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Look":
                 found.add(_text(one.args[0]))

@@ -26,7 +26,7 @@ from tests.support.processes import Process, alive, free_port, kill_pid, postmas
 T = TypeVar("T")
 
 PROGRAM = tuple(program("console.cli.main"))
-ROLES = ("listen", "index", "assemble", "work", "write", "deliver", "retain")
+ROLES = ("listen", "index", "assemble", "work", "write", "deliver", "retain", "seal")
 
 
 class Node:
@@ -56,7 +56,8 @@ class Node:
         # A result more for each study, when all others are there: for tests that are about it.
         if impressions is not None:  # else as its settings say
             self._env["DICOM_NODE_SUMMARY__ENABLED"] = str(impressions).lower()
-        self._env |= {"TEST_NODE": str(data), **(env or {})}
+        # Several nodes of the tests run at once, and a port is one's.
+        self._env |= {"DICOM_NODE_CONSOLE__ENABLED": "false", "TEST_NODE": str(data), **(env or {})}
         self._owner = owner
         self._program = tuple(program)
         self._cwd = cwd

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from audit.actions import Action
-from audit.meanings import MEANINGS
+from audit.meanings import FORMER, MEANINGS
 
 
 def entries() -> str:
@@ -15,4 +15,10 @@ def entries() -> str:
     return "\n".join(rows) + "\n"
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"entries": entries}
+def former_names() -> str:
+    """What actions were called."""
+    rows = [f"| {name} | {action.value} |" for name, action in FORMER.items()]
+    return "\n".join(["| until then | today |", "|---|---|", *rows]) + "\n"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"entries": entries, "former names": former_names}

@@ -27,6 +27,7 @@ from domain.ids import StudyId
 from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from inference_worker.model_process import Answer, Task, mask_file
+from models.provenance import Provenance, provenance
 from models.registry import Package, Registry
 from store.holders import Holder, Life
 from store.jobs import Job
@@ -69,6 +70,11 @@ class FakeChild:
         frames = tuple(SourceFrame(one.SOPInstanceUID) for one in self.phantom.datasets())
         kept = Mask("", sha256(mask.tobytes()).hexdigest(), (4, 16, 16))
         return Answer(Findings(model, "in", frames, kept, LUNGS), {"infer": 0.1})
+
+    def made_by(self, digest: str) -> Provenance:
+        """As a worker says it of the packages that it has."""
+        known = (provenance(one) for one in self.registry.packages.values() if one.digest == digest)
+        return next(known, Provenance())
 
     def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
         self.together.append(len(tasks))
@@ -144,6 +150,7 @@ def worker(
         bench.clock,
         alongside=lambda model: together,
         when_ended=when_ended,
+        made_by=child.made_by,
     )
     holder = Holder(name, life or bench.life())
     return LeasedLoop(ledger or bench.as_process("work"), inference, holder, lease, alive, stop)

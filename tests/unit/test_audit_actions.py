@@ -8,7 +8,11 @@ from audit.meanings import FORMER, MEANINGS
 from tests.support.counterparts import ROOT
 
 #: Rooms that run on a node.
-_ROOMS = ("console", "consumers", "roles")
+_ROOMS = ("audit", "console", "consumers", "roles")
+#: Where actions are spoken of, and none is recorded.
+_ABOUT = tuple(
+    f"audit/{name}" for name in ("actions.py", "export/kinds.py", "meanings.py", "report.py", "work_meanings.py")
+)
 
 
 def test_every_action_has_a_meaning() -> None:
@@ -20,7 +24,8 @@ def test_no_two_actions_have_the_same_meaning() -> None:
 
 
 def test_something_in_the_node_records_every_action() -> None:
-    code = "".join(file.read_text("utf-8") for room in _ROOMS for file in (ROOT / room).rglob("*.py"))
+    files = (file for room in _ROOMS for file in (ROOT / room).rglob("*.py"))
+    code = "".join(file.read_text("utf-8") for file in files if str(file.relative_to(ROOT)) not in _ABOUT)
     used = set(re.findall(r"\bAction\.([A-Z_]+)", code))
     assert [action.name for action in Action if action.name not in used] == []
 

@@ -4,7 +4,7 @@ from base64 import b64decode
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from lxml import etree
 from pydicom.sr import _concepts_dict as concepts
 
@@ -27,12 +27,18 @@ def _xml(row: Row, uids: dict[str, str] | None = None, most: int | None = None) 
     return etree.fromstring(text.encode())
 
 
+# The first draw makes Hypothesis read all of Unicode.
+_PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
+
+
 @given(rows())
+@_PATIENT
 def test_the_schema_takes_the_message_of_every_entry(row: Row) -> None:
     assert faults(dicom_xml(audit_message(row, {}))) == []
 
 
 @given(strange_rows())
+@_PATIENT
 def test_the_schema_takes_the_message_of_what_is_no_entry(row: Row) -> None:
     assert faults(dicom_xml(audit_message(row, {}))) == []
 
@@ -46,7 +52,8 @@ def test_the_schema_refuses_what_the_standard_does() -> None:
 
 @pytest.mark.parametrize("one", [one for one in vars(codes).values() if isinstance(one, Code) and one.scheme == "DCM"])
 def test_each_code_of_dicom_has_the_meaning_of_ps3_16(one: Code) -> None:
-    named = {value: meaning for _, by in concepts.concepts["DCM"].items() for value, (meaning, _) in by.items()}
+    known: dict[str, dict[str, tuple[str, object]]] = concepts.concepts["DCM"]  # type: ignore[assignment]
+    named = {value: meaning for by in known.values() for value, (meaning, _) in by.items()}
     assert named[one.value] == one.meaning
 
 

@@ -19,9 +19,12 @@ from domain.errors import ConfigurationError
 _NEEDED: dict[str, dict[str, Any]] = {
     "callers": {"aet": "CT1", "address": "10.0.0.1"},
     "destinations": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
+    "grants": {"value": "readers", "role": "radiologist"},
     "language_models": {"name": "house", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
     "profiles": {"objects": ["SEG"]},
+    "receivers": {"kind": "syslog", "name": "archive", "host": "10.0.0.1"},
     "sources": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
+    "witnesses": {"name": "vault", "kind": "file", "file": "/mnt/vault/checkpoints"},
     "vision_models": {"name": "eyes", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
 }
 

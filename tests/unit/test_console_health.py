@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Database, Http, Settings
-from console.cli.index_state import stopped
+from console.actions.index_state import stopped
 from domain.errors import ConfigurationError
 from roles.health import Health, HealthServer
 from roles.reports import Report

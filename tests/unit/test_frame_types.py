@@ -11,6 +11,9 @@ from tests.support.sources import Module, modules
 EDGES: Mapping[str, str] = {
     "config/peers.py": "pydantic",
     "config/settings.py": "pydantic",
+    "console/api/app.py": "fastapi",
+    "console/api/models.py": "pydantic",
+    "console/api/routing.py": "fastapi",
     "console/cli/app.py": "typer",
     "console/cli/man_pages.py": "typer",
     "console/cli/options.py": "typer",

@@ -54,7 +54,7 @@ def test_every_role_is_a_command_and_a_service_and_is_started_in_the_tests() -> 
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
     assert set(ROLES) <= set(COMMANDS)
     assert set(ROLES) <= set(compose["services"])
-    assert {*node.ROLES, "relay", "summarise", "web", "follow"} == set(ROLES)
+    assert {*node.ROLES, "relay", "summarise", "web", "follow", "forward", "serve"} == set(ROLES)
 
 
 def test_the_setting_of_the_engine_names_every_engine() -> None:

@@ -79,6 +79,11 @@ def test_a_host_on_which_nobody_listens_is_told_of() -> None:
             sender.confirm()
 
 
+def _where(listening: socket.socket) -> tuple[str, int]:
+    host, port = listening.getsockname()
+    return str(host), int(port)
+
+
 class _Receiver:
     """Takes connections on loopback one after the other, and keeps what each brought to its end."""
 
@@ -140,7 +145,7 @@ def test_a_stream_is_confirmed_when_the_receiver_has_read_to_its_end() -> None:
 
 def test_what_a_receiver_left_unread_is_not_confirmed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = StreamSender(*listening.getsockname(), timeout=10)
+        sender = StreamSender(*_where(listening), timeout=10)
         sender.send(b"one")
         connection, _ = listening.accept()
         sender.send(b"two")
@@ -151,7 +156,7 @@ def test_what_a_receiver_left_unread_is_not_confirmed() -> None:
 
 def test_a_receiver_that_ended_its_connection_is_seen_before_the_next_message_leaves() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = StreamSender(*listening.getsockname(), timeout=10)
+        sender = StreamSender(*_where(listening), timeout=10)
         sender.send(b"one")
         connection, _ = listening.accept()
         assert connection.recv(100) == b"3 one"
@@ -162,7 +167,7 @@ def test_a_receiver_that_ended_its_connection_is_seen_before_the_next_message_le
 
 def test_a_receiver_that_never_ends_is_waited_for_no_longer_than_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = StreamSender(*listening.getsockname(), timeout=0.2)
+        sender = StreamSender(*_where(listening), timeout=0.2)
         sender.send(b"one")
         with pytest.raises(Unavailable, match="no answer in time"):
             sender.confirm()

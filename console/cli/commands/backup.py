@@ -11,6 +11,7 @@ from console import json_views
 from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, say, size
+from console.cli.user import user
 from domain.backups import Backup
 from roles.backup import back_up
 from roles.backup import restore as put_back
@@ -43,7 +44,7 @@ def backup(
     Example:  dicom-node backup /backup/node --config /etc/dicom-node/node.toml
     """
     settings = settings_from(config, data=data, database__url=database)
-    made = back_up(settings, folder.absolute(), settings_file(config), key=key)
+    made = back_up(settings, folder.absolute(), settings_file(config), user(), key=key)
     if as_json:
         print_json(json_views.plain(made))
         return
@@ -71,7 +72,7 @@ def restore(
     Example:  dicom-node restore /backup/node --config /etc/dicom-node/node.toml
     """
     settings = settings_from(config, data=data, database__url=database, database__owner_url=database)
-    said = put_back(settings, folder.absolute())
+    said = put_back(settings, folder.absolute(), user())
     if as_json:
         print_json(json_views.plain(said))
         return

@@ -10,9 +10,9 @@ import typer
 from config.settings import Caller, Settings, as_caller
 from config.sources import Sources
 from console import json_views
+from console.actions.served import former_aet
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from, sources_of
 from console.cli.output import moment, print_json, print_list, say
-from console.cli.served import former_aet
 from dicom_node.tally import EVERY
 from domain.records import CallerRecord
 from roles.database import reading

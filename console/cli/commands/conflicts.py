@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from console import json_views
 from console.cli import study_view
 from console.cli.counting import counted
 from console.cli.options import Config, Conflict, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list, tell
+from console.cli.user import ledger
 from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
 from roles.database import reading
@@ -66,7 +66,7 @@ def adopt(
         objects = DirectoryStore(settings.data / "objects")
         kept = settings.privacy.descriptions
         adopted = adopting.adopt(
-            Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole, descriptions=kept
+            ledger(source), objects, number, datetime.now(UTC), part=part, whole=whole, descriptions=kept
         )
         with source.transaction() as connection:
             _, left = studies.size(connection, adopted.study)
@@ -97,7 +97,7 @@ def set_aside(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         objects = DirectoryStore(settings.data / "objects")
-        done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC), whole=whole)
+        done = setting_aside.set_aside(ledger(source), objects, number, datetime.now(UTC), whole=whole)
     many = len(done.conflicts)
     document = {"instances": many, "study": str(done.sent)}
     tell(as_json, document, f"{counted(many, 'image')} set aside; study {str(done.sent)[:8]} goes on without them")

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import typer
 
-from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, Letter, settings_from
 from console.cli.output import moment, print_json, print_list, tell
+from console.cli.user import ledger
 from consumers.bus import dead_letters
 from roles.database import reading
 from store.grants import OPERATOR
@@ -60,5 +60,5 @@ def replay(
     Example:  dicom-node dead-letters replay 7 --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
+        letter = dead_letters.replay(ledger(source), number, datetime.now(UTC))
     tell(as_json, {"id": number, "reader": letter.reader}, f"dead letter {number} goes to {letter.reader} again")

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from config.wording import destination
 from console import json_views
+from console.actions.served import certainly_served, served
 from console.cli import destination_view, study_view
 from console.cli.commands import pausing
 from console.cli.counting import counted, counted_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
-from console.cli.served import certainly_served, served
+from console.cli.user import ledger
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting
 from dicom_node.scu.kinds import probe as ask
@@ -153,7 +153,7 @@ def forget(
         if dry_run:
             _print_intended(forgetting.intended(source, name), as_json)
             return
-        done = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
+        done = forgetting.forget(ledger(source), name, datetime.now(UTC))
     if as_json:
         print_json(vars(done))
         return

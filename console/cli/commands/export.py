@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json, say
-from console.cli.user import user
+from console.cli.user import ledger, user
 from console.deidentifying import Deidentifier
 from console.exporting import Exporter, Report
 from dicom_node.deidentification.pseudonyms import Pseudonyms
@@ -70,7 +69,7 @@ def export(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        exporter = Exporter(source, DirectoryStore(settings.data / "objects"), Ledger(source, "console"), user())
+        exporter = Exporter(source, DirectoryStore(settings.data / "objects"), ledger(source), user())
         done = (
             _deidentified(exporter, found, to, results, _secret(settings, key))
             if deidentify

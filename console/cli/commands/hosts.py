@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from console import json_views
 from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list, say
-from console.cli.user import user
+from console.cli.user import ledger, user
 from consumers.steps.forget_host import forget_host
 from dicom_node.spool import BacklogMeter, known_identity
 from domain.errors import ConfigurationError, Permanent
@@ -69,7 +68,7 @@ def forget(
     with reading(settings, OPERATOR) as source:
         found = _one(source, spool)
         _check_unread(settings.data / "spool", found)
-        released = forget_host(Ledger(source, "console"), found.spool, user())
+        released = forget_host(ledger(source), found.spool, user())
     if as_json:
         print_json({"studies": released})
     else:

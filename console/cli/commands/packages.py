@@ -114,7 +114,7 @@ def verify(
     wrong is named at once. Exit code 1 where something is, where a signature is required and no trusted key made it, or
     where the node knows the version with other contents.
     """
-    from console.cli.known_packages import faults  # noqa: PLC0415 - the database's libraries take a second to load
+    from console.actions.known_packages import faults  # noqa: PLC0415 - the database's libraries take a second to load
 
     trusted = [path.absolute() for path in trust or []]
     settings = settings_from(

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import typer
 
-from audit.trail import Ledger
 from console import json_views
 from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say, tell
 from console.cli.telling import telling
+from console.cli.user import ledger
 from consumers.steps import patients as deciding
 from consumers.steps.catch_up import catch_up as catching_up
 from domain.records import Listed
@@ -78,7 +78,7 @@ def keep(
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         found = find_study(source, study)
-        done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
+        done = deciding.keep(ledger(source), found, number, datetime.now(UTC))
     withdrawn = f"; results of {counted(done.withdrawn, 'run')} withdrawn" if done.withdrawn else ""
     document = {"study": str(found), "set_aside": done.set_aside, "withdrawn": done.withdrawn}
     line = f"{counted(done.set_aside, 'image')} set aside{withdrawn}; the study will be complete without them"
@@ -95,7 +95,7 @@ def same(
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         found = find_study(source, study)
-        deciding.accept(Ledger(source, "console"), found, datetime.now(UTC))
+        deciding.accept(ledger(source), found, datetime.now(UTC))
     line = "its images are taken for one patient's; the study will be complete anew"
     tell(as_json, {"study": str(found)}, line)
 
@@ -107,7 +107,7 @@ def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl =
     Example:  dicom-node patients forget-key --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        deciding.forget_key(Ledger(source, "console"))
+        deciding.forget_key(ledger(source))
     tell(as_json, {"forgotten": True}, "the next key that the role index is given is the node's")
 
 
@@ -124,7 +124,7 @@ def catch_up(data: Data = None, config: Config = None, database: DatabaseUrl = N
     with reading(settings, OPERATOR) as source:
         marks = known_marks(settings, source)
         objects = DirectoryStore(settings.data / "objects")
-        done = catching_up(Ledger(source, "console"), objects, marks, telling("studies read again"))
+        done = catching_up(ledger(source), objects, marks, telling("studies read again"))
     if as_json:
         print_json(vars(done))
         return

@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console import json_views
-from console.cli.known_packages import of_node
+from console.actions.known_packages import of_node
+from console.actions.served import served
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, settings_from
 from console.cli.output import ago, print_json, say
-from console.cli.served import served
-from console.cli.user import user, why
+from console.cli.user import ledger, user, why
 from consumers.steps.pause import pause
 from consumers.steps.resume import resume
 from domain.errors import ConfigurationError
@@ -101,7 +100,7 @@ def _refuse_unknown(kind: Held, name: str, known: Collection[str], was_used: boo
 
 def _pause(source: Database, kind: Held, name: str, reason: str, as_json: bool) -> None:
     said = why(reason, f"why the {kind} is paused")
-    pause(Ledger(source, "console"), kind, name, said, user())
+    pause(ledger(source), kind, name, said, user())
     if as_json:
         print_json({"kind": kind.value, "name": name, "paused": True, "reason": said})
         return
@@ -112,7 +111,7 @@ def _pause(source: Database, kind: Held, name: str, reason: str, as_json: bool) 
 
 def _resume(settings: Settings, kind: Held, name: str, as_json: bool) -> None:
     with reading(settings, OPERATOR) as source:
-        ended = resume(Ledger(source, "console"), kind, name, user())
+        ended = resume(ledger(source), kind, name, user())
         with source.transaction() as connection:
             now = moment(connection)
     if as_json:

@@ -2,10 +2,9 @@
 
 import typer
 
-from audit.trail import Ledger
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import tell
-from console.cli.user import user
+from console.cli.user import ledger, user
 from consumers.steps.clear_descriptions import clear_descriptions
 from domain.errors import ConfigurationError
 from roles.database import reading
@@ -34,7 +33,7 @@ def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None
         if settings.privacy.descriptions:
             said = "the index keeps descriptions: set privacy.descriptions = false, for all roles, first"
             raise ConfigurationError(said)
-        done = clear_descriptions(Ledger(source, "console"), user())
+        done = clear_descriptions(ledger(source), user())
     tell(
         as_json,
         vars(done),

@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
+from console.actions import recovery as deciding
+from console.actions.known_packages import of_node
+from console.actions.served import served
 from console.cli.counting import counted, counted_of, listed
-from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, Study, settings_from
 from console.cli.output import complain, print_json, say
-from console.cli.served import served
 from console.cli.telling import telling
-from console.cli.user import user, why
+from console.cli.user import ledger, user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
-from consumers.steps.cancel import cancel as cancelling
-from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
@@ -85,16 +83,16 @@ def retry(
 
 
 def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, as_json: bool) -> None:
-    packages, found = installed(settings), find_study(source, study)
+    found = find_study(source, study)
     if dry_run or not as_json:
-        sentences = retrying.intended(source, found, packages, served(settings))
+        sentences = retrying.intended(source, found, installed(settings), served(settings))
         if as_json:
             print_json({"intended": {str(found): sentences}})
         for sentence in () if as_json else sentences:
             say(f"will {sentence}" if ": " not in sentence else sentence)
     if dry_run:
         return
-    done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
+    done = deciding.retry(ledger(source), settings, found)
     if as_json:
         print_json(vars(done))
     else:
@@ -116,9 +114,9 @@ def _say_paused(source: Database, study: StudyId) -> None:
 
 def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
     packages, wanted = installed(settings), studies_in_trouble(source, stuck_alone=stuck_alone)
-    ledger = Ledger(source, "console")
+    own = ledger(source)
     if dry_run:
-        intended = intended_of_many(ledger, wanted, packages, served(settings))
+        intended = intended_of_many(own, wanted, packages, served(settings))
         if as_json:
             print_json({"intended": intended})
             return
@@ -127,7 +125,7 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
         say(f"{counted(len(wanted), 'study', 'studies')}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
+    done = retry_many(own, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
     if as_json:
         print_json(vars(done))
     else:
@@ -154,7 +152,7 @@ def _retry_destination(source: Database, settings: Settings, name: str, dry_run:
             say(f"will send at once what {name} did not get of {many}; nothing was done")
         return
     tell = telling("studies tried again")
-    done = retry_destination(Ledger(source, "console"), name, is_destination, datetime.now(UTC), tell)
+    done = retry_destination(ledger(source), name, is_destination, datetime.now(UTC), tell)
     if as_json:
         print_json(vars(done))
         return
@@ -188,7 +186,7 @@ def accept(
     said = why(reason, "why the study goes on without the result")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = accepting.accept(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
+        done = accepting.accept(ledger(source), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
     else:
@@ -217,7 +215,7 @@ def cancel(
     said = why(reason, "why the study is cancelled")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = cancelling(Ledger(source, "console"), found, said, user(), datetime.now(UTC), served(settings))
+        done = deciding.cancel(ledger(source), settings, found, said, user())
     if as_json:
         print_json(vars(done))
     else:
@@ -247,12 +245,10 @@ def reprocess(
     """
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
     said = why(reason, "why the model is to run again")
-    known = sorted({one.name for one in installed(settings)})
-    if model not in known:
-        raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
+    deciding.known_model(settings, model)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        runs = reprocessing(Ledger(source, "console"), found, model, said, user(), datetime.now(UTC))
+        runs = deciding.reprocess(ledger(source), settings, found, model, said, user())
         with source.transaction() as connection:
             paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
     if as_json:

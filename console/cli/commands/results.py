@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, Reason, Study, settings_from
 from console.cli.output import print_json, say
-from console.cli.user import user, why
+from console.cli.user import ledger, user, why
 from consumers.steps.withdraw import withdraw_results
 from domain.profiles import TakenBack
 from roles.database import reading
@@ -48,7 +47,7 @@ def withdraw(
     said = why(reason, "what is wrong with the results")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        done = withdraw_results(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
+        done = withdraw_results(ledger(source), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
         return

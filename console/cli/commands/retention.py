@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import Settings
 from console import json_views
+from console.actions import recovery as deciding
 from console.cli.commands.studies import MaybeStudy
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Reason, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, say, screen, size, table
-from console.cli.user import user, why
-from consumers.steps import hold as holding
+from console.cli.user import ledger, user, why
 from consumers.steps.remove import Plan, plan
 from domain.errors import ConfigurationError
 from domain.retention import OF_STUDIES, Candidate, Cause, Policy, Removal, What
@@ -56,7 +55,7 @@ def hold(
     said = why(reason, "why the study is kept")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        images = holding.hold(Ledger(source, "console"), found, said, user())
+        images = deciding.hold(ledger(source), found, said, user())
     if as_json:
         print_json({"study": str(found), "images": images})
     else:
@@ -74,7 +73,7 @@ def release(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        holding.release(Ledger(source, "console"), found, user())
+        deciding.release(ledger(source), found, user())
     if as_json:
         print_json({"study": str(found)})
     else:

@@ -40,7 +40,7 @@ app = typer.Typer()
 _OF_MODELS = {"assemble", "work"}
 _OF_BUS = {"relay", *(group.role for group in GROUPS.values())}
 # Roles whose commands differ in nothing but the role.
-_ALIKE = ("follow", "index", "assemble", "relay", "summarise", "write", "deliver", "retain")
+_ALIKE = ("follow", "index", "assemble", "relay", "summarise", "write", "deliver", "forward", "retain", "seal", "serve")
 
 
 @app.command(rich_help_panel=ROLE_PANEL)

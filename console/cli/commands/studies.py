@@ -12,29 +12,29 @@ import typer
 
 from config.settings import Settings
 from console import json_views
-from console.cli import index_state, study_view
+from console.actions import index_state
+from console.actions import studies as asked
+from console.actions.served import served
+from console.cli import study_view
 from console.cli.counting import counted
+from console.cli.looked import Looked
 from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, complain, moment, print_json, print_list, say, screen
-from console.cli.served import served
 from domain.errors import ConfigurationError, Permanent, Retryable
 from domain.nearest import did_you_mean
-from domain.progress import Progress, bytes_that_wait, progress
-from domain.records import StudySummary, bounded
+from domain.progress import bytes_that_wait
+from domain.records import StudySummary
 from domain.states import StudyState
 from domain.stopping import loop_until
 from roles.database import reading
-from roles.identity_key import known_marks
 from store.conflicts import corrections_that_wait
 from store.database import Database
 from store.destinations import all_seen
 from store.holders import is_served
 from store.pauses import all_paused
 from store.queries.callers import known_callers
-from store.queries.current import current_work
-from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
-from store.queries.quarantine import quarantine_size, quarantined, unreadable_of
+from store.queries.quarantine import quarantine_size, quarantined
 from store.queries.studies import StudyFilter, find_study, how_many_studies, lack_mark, latest_studies
 
 app = typer.Typer()
@@ -103,12 +103,16 @@ def status(
     if watch and as_json:
         raise ConfigurationError("--watch is for people: ask again and again for --json")
 
+    looked = Looked()
+
     def show() -> None:
         with reading(settings) as source:
             if study is not None:
-                _show_one(source, settings, study, everything, as_json)
+                _show_one(source, settings, study, everything, looked, as_json)
             else:
-                marked = replace(wanted, marks=_marks(source, settings, *typed))
+                if any(typed):
+                    looked.for_patient(source, *typed)
+                marked = replace(wanted, marks=asked.marks(source, settings, *typed))
                 _show_list(source, settings, marked, last, as_json)
 
     if watch:
@@ -122,20 +126,14 @@ def _read(typed: str | None) -> str:
     return sys.stdin.readline() if typed == "-" else typed or ""
 
 
-def _marks(source: Database, settings: Settings, accession: str, patient_id: str) -> tuple[str, ...]:
-    """The digests that the images of the studies bear that are looked for."""
-    if not accession.strip() and not patient_id.strip():
-        return ()
-    by = known_marks(settings, source)
-    asked = ((accession, by.of_accession), (patient_id, by.of_patient_id))
-    return tuple(digest(typed) for typed, digest in asked if typed.strip())
-
-
-def _show_one(source: Database, settings: Settings, study: str, everything: bool, as_json: bool) -> None:
+def _show_one(
+    source: Database, settings: Settings, study: str, everything: bool, looked: Looked, as_json: bool
+) -> None:
     known, trouble = find_study(source, study), index_state.trouble(settings)
     most = None if everything else SHOWN
-    path, work = study_path(source, known, most), current_work(source, known)
-    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
+    path, place = asked.whole_path(source, known, most)
+    if any(one.findings for one in path.jobs):
+        looked.at_results(source, known, "findings")
     if as_json:
         print_json(json_views.path(path, place, trouble))
         return
@@ -154,7 +152,7 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
     with source.transaction() as connection:
         paused = all_paused(connection)
     if as_json:
-        print_json(json_views.studies(found, _places(found), more, aside, trouble, paused))
+        print_json(json_views.studies(found, asked.places(found), more, aside, trouble, paused))
         return
     _print_list(found, more, aside, _none(source, wanted))
     for one in paused:
@@ -232,25 +230,18 @@ def explain(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         known = find_study(source, study)
-        decided = latest_decisions(source, known)
-        of_images = images_of(source, known, decided)
-        decisions = [bounded(one, None if everything else SHOWN, of_images.get(one.model, ())) for one in decided]
-        series = some_series(source, known, {one for decision in decisions for one in decision.series})
-        found = study_record(source, known)
-        waiting = current_work(source, known).other_bytes if found.state is StudyState.STUCK else ()
-        unreadable = unreadable_of(source, known)
+        told = asked.explained(source, known, None if everything else SHOWN)
     if as_json:
-        print_json(json_views.explanation(found, series, decisions))
+        print_json(json_views.explanation(told.study, told.series, told.decisions))
         return
     out = screen()
-    for renderable in study_view.explanation(found, series, decisions):
+    for renderable in study_view.explanation(told.study, told.series, told.decisions):
         out.print(renderable)
-    if unreadable:
-        said = (
-            f"{unreadable} of its instances cannot be read, and no model sees them: dicom-node status {str(known)[:8]}"
-        )
+    if told.unreadable:
+        sees = f"and no model sees them: dicom-node status {str(known)[:8]}"
+        said = f"{told.unreadable} of its instances cannot be read, {sees}"
         out.print(said, style="red", markup=False)
-    for sentence in bytes_that_wait(waiting):
+    for sentence in bytes_that_wait(told.waiting):
         out.print(sentence, style="red", markup=False)
 
 
@@ -272,17 +263,11 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _places(found: Sequence[StudySummary]) -> list[Progress]:
-    return [
-        progress(one.study, one.jobs, one.results, one.deliveries, one.rejections, one.other_bytes) for one in found
-    ]
-
-
 def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], none: str) -> None:
     """`aside` is how many instances are in quarantine, and how many corrections wait."""
     quarantined, corrections = aside
     out = screen()
-    out.print(study_view.overview(found, _places(found), datetime.now(UTC), out.width) if found else none)
+    out.print(study_view.overview(found, asked.places(found), datetime.now(UTC), out.width) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
     if quarantined:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from audit.trail import Ledger
 from config.settings import LanguageModel, Settings
 from console import json_views
 from console.cli import summary_view
+from console.cli.looked import Looked
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json, say, screen
-from console.cli.user import user
+from console.cli.user import ledger, user
 from consumers.steps.request_summary import summarise_again
 from consumers.steps.summarise import payload
 from domain.errors import ConfigurationError, NodeError, Permanent
@@ -75,6 +75,8 @@ def show(
         found = find_study(source, study)
         with source.transaction() as connection:
             summary, record = newest(connection, found), summary_of(connection, found)
+        if summary is not None:
+            Looked().at_results(source, found, "facts" if only_payload or only_facts else "impression")
     if summary is None or record is None:
         raise Permanent(_NONE)
     if (only_payload or only_facts) and not as_json:
@@ -110,7 +112,7 @@ def again(
         raise ConfigurationError("nobody writes impressions: summary.enabled is false")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
-        number = summarise_again(Ledger(source, "console"), found, user())
+        number = summarise_again(ledger(source), found, user())
     if as_json:
         print_json({"study": str(found), "number": number})
     else:

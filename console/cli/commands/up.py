@@ -40,7 +40,7 @@ from roles.ports import closed
 from roles.process import conceal, stopped_by_signals
 from roles.reload import asked_by_hangup
 from roles.reports import Report, ask
-from roles.supervisor import Supervisor
+from roles.supervisor import Supervisor, is_served
 from roles.systemd import notify
 from roles.unusable import unusable
 
@@ -241,6 +241,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "data in": settings.data.absolute(),
         "health at": f"{door}/health/ready",
         "figures at": f"{door}/metrics",
+        **({"API at": f"{settings.console.url}/api/v1"} if is_served(settings) else {}),
         "try": [*_sending(settings, at_hand), f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()

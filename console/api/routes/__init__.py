@@ -1,0 +1,16 @@
+"""The routes of the API, a module a subject."""
+
+from fastapi import APIRouter
+
+from console.api.routes import health, kinds, results, studies, study_changes, study_search
+
+#: Every router, in the order of the documents.
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    study_search.router,
+    studies.router,
+    study_changes.router,
+    results.of_studies,
+    results.router,
+    kinds.router,
+)

@@ -1,0 +1,49 @@
+"""Which studies somebody may see, and what of them: bound to destinations or departments, and with findings or without.
+
+A study that they may not see is none to them: the answer is that of an id that nobody has.
+"""
+
+from console.api.access import Asking
+from console.api.problems import Kind, ProblemError
+from domain.ids import StudyId
+from domain.json_records import Json, JsonObject
+from domain.permissions import Permission, Principal
+from store.queries.studies import Bound, known_study
+
+
+def bound(asking: Asking) -> Bound | None:
+    """What bounds the studies that they may see; None where nothing does."""
+    return bound_of(asking.principal, asking.settings.console.departments)
+
+
+def bound_of(principal: Principal, departments: dict[str, tuple[str, ...]]) -> Bound | None:
+    """The same; a department is who sends its studies, for the database keeps no department of a study."""
+    if not principal.destinations and not principal.departments:
+        return None
+    senders = {aet for name in principal.departments for aet in departments.get(name, ())}
+    return Bound(principal.destinations, senders)
+
+
+def study_of(asking: Asking, wanted: str) -> StudyId:
+    """The study with this internal id or StudyInstanceUID; raises ProblemError where they see none."""
+    found = known_study(asking.database, wanted, bound(asking))
+    if found is None:
+        raise ProblemError(Kind.UNKNOWN, "there is no such study, or none that you may see: give its id or its UID")
+    return found
+
+
+def without_findings(asking: Asking, study: JsonObject) -> JsonObject:
+    """A study's path or entry as they may see it: who may not read results sees no finding and no free text."""
+    if asking.may(Permission.RESULTS_READ):
+        return study
+    said = dict(study)
+    if "description" in said:
+        said["description"] = ""
+    jobs = said.get("jobs")
+    if isinstance(jobs, list):
+        said["jobs"] = [_unmeasured(one) for one in jobs]
+    return said
+
+
+def _unmeasured(job: Json) -> Json:
+    return {**job, "findings": None} if isinstance(job, dict) and "findings" in job else job
