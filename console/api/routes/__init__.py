@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from console.api.routes import health, kinds, results, studies, study_changes, study_search
+from console.api.routes import (
+    dead_letters,
+    destinations,
+    figures,
+    health,
+    kinds,
+    models,
+    queues,
+    results,
+    studies,
+    study_changes,
+    study_search,
+)
 
 #: Every router, in the order of the documents.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -12,5 +24,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     study_changes.router,
     results.of_studies,
     results.router,
+    models.router,
+    destinations.router,
+    queues.router,
+    dead_letters.router,
+    figures.router,
     kinds.router,
 )
