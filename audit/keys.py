@@ -50,6 +50,10 @@ class KeyFolder:
             raise ConfigurationError(f"{self.folder} cannot be read: {error.strerror}") from error
         return sorted((self._known(int(found[1])) for found in names), key=lambda one: one.number)
 
+    def public_files(self) -> list[Path]:
+        """The files with the verifier keys: nobody can sign with them."""
+        return [self.folder / f"{one.number}.vkey" for one in self.known()]
+
     def signer(self, number: int) -> Signer:
         """The private key of this number; raises ConfigurationError where it is missing, no key, or open to others."""
         file = self.folder / f"{number}.key"

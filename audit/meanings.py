@@ -362,21 +362,21 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.REQUEST_REFUSED: Meaning(
         _ALERT,
         "somebody who is logged in asked the API for what their role does not permit",
-        "user, request (the id that the answer and the log have), the permission that it needs, what was asked: method "
-        "and route",
+        "user, address, request (the id that the answer and the log have), the permission that it needs, what was "
+        "asked: method and route",
     ),
     Action.RESULTS_READ: Meaning(
         _ACCESSED,
         "somebody read what models found, or a result, by the API or a command",
         (
-            "user, request, form (findings, impression, facts, metadata, object, picture or text), the result's "
-            "UID where it was one"
+            "user, address, request, form (findings, impression, facts, metadata, object, picture or text), the "
+            "result's UID where it was one"
         ),
     ),
     Action.PATIENT_SEARCHED: Meaning(
         _QUERY,
         "somebody looked for studies by a Patient ID or an Accession Number, by the API or a command",
-        "user, request, by which of them (never the number), how many were found",
+        "user, address, request, by which of them (never the number), how many were found",
     ),
 }
 

@@ -17,7 +17,7 @@ class Question(StrEnum):
 
     DECIDED = "who decided what"
     WRONG = "what was refused, or failed"
-    CHANGED = "what was changed in settings, models, users or keys"
+    CHANGED = "what was changed in settings, models, users, keys or the trail's parts"
     SENT = "what went out, or was removed"
     ASKED = "who else was asked"
     LOOKED = "who looked at results or at the trail"
@@ -86,6 +86,8 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.MODEL_ADDED,
             Action.RESTORED,
             Action.SCHEMA_UPGRADED,
+            Action.PART_ARCHIVED,
+            Action.PART_PUT_BACK,
             Action.PASSWORD_SET,
             Action.SIGNING_KEY_MADE,
             Action.TRAIL_KEY,

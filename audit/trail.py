@@ -104,10 +104,11 @@ class Ledger:
         """Whose entries they are."""
         return self._actor.role
 
-    def on_behalf_of(self, user: str, request: str = "") -> "Ledger":
-        """The same for what `user` does, by the API in `request`: each of its entries says so."""
+    def on_behalf_of(self, user: str, request: str = "", address: str = "") -> "Ledger":
+        """The same for what `user` does, by the API in `request` from `address`: each of its entries says so."""
         other = copy(self)
-        other._person = {"user": user, **({"request": request} if request else {})}
+        by = {"request": request, "address": address}
+        other._person = {"user": user, **{name: said for name, said in by.items() if said}}
         return other
 
     @contextmanager

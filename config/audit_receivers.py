@@ -10,6 +10,8 @@ from config.section import Section
 from config.tls import TlsVersion
 from config.values import Name, PeerHost, Place, Seconds, Timeout, Url, Whole
 
+_LONGEST_DATAGRAM = 65_507  # bytes, over IPv4
+
 ReceiverKind = Literal["syslog", "fhir"]
 Transport = Literal["tls", "tcp", "udp"]
 
@@ -102,6 +104,8 @@ class AuditReceiver(Section):
         tls = self.transport == "tls" if self.kind == "syslog" else (self.url or "").startswith("https:")
         if not tls and (self.ca or self.certificate or self.server_name):
             raise ValueError("speaks no TLS, and ca, certificate, key and server_name are of use to that alone")
+        if self.kind == "syslog" and self.transport == "udp" and self.longest > _LONGEST_DATAGRAM:
+            raise ValueError(f"a datagram holds {_LONGEST_DATAGRAM} bytes: longest = {_LONGEST_DATAGRAM} would fit")
         if not tls and self.token_file:
             raise ValueError("speaks no TLS, and whoever listens would learn the token: give an https URL")
         return self

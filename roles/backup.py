@@ -35,6 +35,7 @@ from roles.backup_files import (
 from roles.data_folder import prepare
 from roles.database import any_database, embedded_server, server_folder, sole_supervisor
 from roles.run_files import all_running
+from roles.seal_keys import begin_another_log, key_folder
 from store import dumping, schema
 from store.database import Database
 from store.grants import WHOEVER
@@ -42,7 +43,7 @@ from store.queries.backup import is_empty, last_of_trail, revision, study_count
 from store.retention import nothing_removed
 
 _KEY, _SETTINGS, _IDENTITY = "identity.key", "settings.toml", "spool/identity"
-_SPOOL = "spool"
+_SPOOL, _KEYS = "spool", "seal"
 
 
 def back_up(settings: Settings, folder: Path, config: Path | None, user: str, *, key: bool = True) -> Backup:
@@ -120,7 +121,7 @@ def restore(settings: Settings, folder: Path, user: str) -> Backup:
         prepare(place)
         put_back(folder / OBJECTS, place / OBJECTS, read_list(folder / said.listing))
         for one in said.files:
-            if one.name == _KEY or one.name.startswith(f"{_SPOOL}/"):
+            if one.name == _KEY or one.name.startswith((f"{_SPOOL}/", f"{_KEYS}/")):
                 _copy_file(folder / one.name, place / one.name)
         with _empty_database(own) as owner_url:
             schema.upgrade(owner_url, said.revision)
@@ -129,6 +130,7 @@ def restore(settings: Settings, folder: Path, user: str) -> Backup:
             schema.divide_trail(owner_url)
             _prove(owner_url, said)
             _record_restored(owner_url, said, user)
+        begin_another_log(own, user)
         shutil.rmtree(place / "run", ignore_errors=True)
         if settings.data.exists():
             settings.data.rmdir()
@@ -206,12 +208,14 @@ def _unread(settings: Settings) -> int:
 
 def _extras(settings: Settings, folder: Path, config: Path | None, key: bool, *, spool: bool) -> Iterator[str]:
     """What lies beside database and objects: the settings, the key, of the spool its name or all of it."""
-    shutil.rmtree(folder / _SPOOL, ignore_errors=True)
+    for part in (_SPOOL, _KEYS):
+        shutil.rmtree(folder / part, ignore_errors=True)
     wanted = {_SETTINGS: config, _KEY: settings.data / _KEY if key else None}
     if spool:
         found = sorted(one for one in (settings.data / _SPOOL).rglob("*") if one.is_file())
         wanted |= {str(one.relative_to(settings.data)): one for one in found}
     wanted |= {_IDENTITY: settings.data / _IDENTITY}
+    wanted |= {f"{_KEYS}/{file.name}": file for file in key_folder(settings).public_files()}
     for name, file in wanted.items():
         (folder / name).unlink(missing_ok=True)
         if file is not None and file.is_file():

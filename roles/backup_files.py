@@ -14,7 +14,9 @@ from store.objects import DirectoryStore
 SAID = "backup.json"
 OBJECTS = "objects"
 # What a backup that was broken off may have left, and a disk of its own has.
-_OWN = re.compile(r"objects|spool|settings\.toml|identity\.key|(database|objects)-\w+\.(dump|txt)|.*\.new|lost\+found")
+_OWN = re.compile(
+    r"objects|spool|seal|settings\.toml|identity\.key|(database|objects)-\w+\.(dump|txt)|.*\.new|lost\+found"
+)
 _PIECE = 4 << 20
 _DIGEST = 64  # letters of SHA-256
 

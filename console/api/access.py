@@ -79,7 +79,8 @@ class Asking:
     @property
     def ledger(self) -> Ledger:
         """Where what they change or read is recorded."""
-        return self.backend.ledger.on_behalf_of(self.principal.name, self.id)
+        caller = self.request.client
+        return self.backend.ledger.on_behalf_of(self.principal.name, self.id, caller.host if caller else "")
 
     def may(self, wanted: Permission) -> bool:
         """Whether they may do that as well."""

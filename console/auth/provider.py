@@ -7,7 +7,7 @@ names one that is not among them.
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -51,7 +51,7 @@ class Provider:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._told: tuple[float, Mapping[str, Any]] | None = None
-        self._keys: tuple[float, list[Mapping[str, Any]]] | None = None
+        self._keys: tuple[float, Sequence[Mapping[str, Any]]] | None = None
         self._away: tuple[float, str] | None = None
 
     @property
@@ -161,14 +161,15 @@ class Provider:
                 self._told = (self._monotonic(), told)
             return self._told[1]
 
-    def _key_set(self, *, anew: bool) -> list[Mapping[str, Any]]:
+    def _key_set(self, *, anew: bool) -> Sequence[Mapping[str, Any]]:
         place = self._about("jwks_uri")
         with self._alone():
             age = self._monotonic() - self._keys[0] if self._keys else None
             if self._keys is None or age is None or age > _HOLDS or (anew and age > _SELDOM):
                 found = self._get(place).get("keys")
-                keys = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+                keys = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
                 self._keys = (self._monotonic(), keys)
+                return keys
             return self._keys[1]
 
     @contextmanager
@@ -193,8 +194,10 @@ class Provider:
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                given = {"timeout": _TIMEOUT, "verify": self._authority, "allow_redirects": False, "stream": True}
-                with session.get(self._safe(place), **given) as answer:
+                asked = session.get(
+                    self._safe(place), timeout=_TIMEOUT, verify=self._authority, allow_redirects=False, stream=True
+                )
+                with asked as answer:
                     answer.raise_for_status()
                     body = answer.raw.read(_LARGEST + 1, decode_content=True)
             if len(body) > _LARGEST or answer.is_redirect:

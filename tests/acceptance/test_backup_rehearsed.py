@@ -41,7 +41,9 @@ def test_a_node_comes_back_from_the_folder_alone_and_takes_what_it_knows_for_kno
         assert len(acknowledged(paced(other, sent))) == len(sent)
         other.wait_for(lambda: len(other.cli("status", uid)["associations"]) == 2, 60, "the images to be known again")
         assert (other.cli("status", uid)["whole"], _state(other)) == (len(sent), ["complete"])
+        other.wait_for(lambda: len(other.cli("audit", "verify")["signers"]) == 2, 60, "another log to be begun")
         assert other.cli("audit", "verify")["intact"]
+        assert not list((tmp_path / "backup" / "seal").glob("*.key")), "nobody can sign with a backup"
     finally:
         other.terminate()
 

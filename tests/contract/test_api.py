@@ -57,6 +57,7 @@ def test_what_is_refused_is_on_the_trail_with_who_asked_for_what_and_the_request
     assert entry.action == Action.REQUEST_REFUSED
     assert entry.details == {
         "user": "auditor-1",
+        "address": "testclient",
         "request": said.headers["x-request-id"],
         "permission": "studies:read",
         "what": "GET /studies",

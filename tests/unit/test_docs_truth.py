@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def anchors(document: str) -> set[str]:
     """The anchors of a document's headings, as code hosts make them."""
     headings = re.findall(r"^#+ (.+)$", document, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_document_names_is_there(document: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", text(document)))
+    assert sorted(named - _tests()) == []
+
+
+@cache
+def _tests() -> set[str]:
+    files = [file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py")]
+    return {name for text in files for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

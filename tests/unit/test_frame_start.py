@@ -154,6 +154,11 @@ def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None
     assert loaded(f"{starts}{serves}AssociationPolicy(Listener())") <= SETTINGS | METRICS | SPOOL
 
 
+def test_what_serves_people_is_loaded_by_its_own_role_alone() -> None:
+    loads = "from roles.shared import load; list(load(['serve', 'deliver'], first_start=False))"
+    assert {"fastapi", "starlette", "uvicorn"}.isdisjoint(loaded(loads))
+
+
 def test_where_no_language_model_is_set_nobody_has_the_client_of_one() -> None:
     assert loaded("from roles.table import module; module('summarise')") <= SETTINGS | METRICS | DATABASE | CRYPTO
 

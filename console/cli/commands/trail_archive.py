@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 
 from audit.archiving import Archive
-from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.commands.trail_verify import Key, given_keys
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import print_json, say
-from console.cli.user import user
+from console.cli.user import ledger, user
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, NodeError
 from roles.database import any_database
@@ -95,7 +94,7 @@ def restore(
 def _archive(settings: Settings, key: list[str] | None) -> Iterator[Archive]:
     with any_database(settings) as (_, owner_url), closing(Database(owner_url, pool_size=2, role=WHOEVER)) as owner:
         names = [one.name for one in settings.audit.receivers]
-        yield Archive(Ledger(owner, "console"), given_keys(settings, key), SystemClock(), user(), names)
+        yield Archive(ledger(owner), given_keys(settings, key), SystemClock(), user(), names)
 
 
 def _json(one: ArchivedPart) -> dict[str, object]:
