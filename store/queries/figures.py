@@ -26,7 +26,7 @@ class Refusals:
 
 
 @dataclass(frozen=True)
-class Figures:
+class NodeFigures:
     """How the node's work stands, of studies that may be seen.
 
     `studies` are all, by state, and `received` those that first came since `since`. `runs` of models, by model and
@@ -45,10 +45,10 @@ class Figures:
     refusals: Refusals | None
 
 
-def figures(database: Database, since: datetime, seen_by: Bound | None = None) -> Figures:
+def figures(database: Database, since: datetime, seen_by: Bound | None = None) -> NodeFigures:
     """As they are at this moment, all of them of one."""
     with database.transaction() as connection:
-        return Figures(
+        return NodeFigures(
             since=since,
             studies=_studies(connection, seen_by),
             received=_count(connection, studies, studies.c.first_received >= since, *_of_studies(seen_by)),

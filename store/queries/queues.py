@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, tuple_, union_all
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, literal, select, tuple_, union_all
 
 from domain.ids import StudyId
 from domain.pauses import Held, Pause
@@ -13,7 +13,7 @@ from store.commitment_requests import REQUESTS
 from store.database import Database
 from store.deliveries import DELIVERIES
 from store.jobs import JOBS
-from store.leases import Condition, LeaseTable
+from store.leases import Condition, E, LeaseTable, S
 from store.pauses import all_paused
 from store.queries.records import read
 from store.queries.studies import Bound, may_be_seen
@@ -64,13 +64,30 @@ class WaitingRecord:
     asked_at: datetime
 
 
-# What each kind of queue holds, by its word; each table's rows name the model or the destination in this column.
-_HELD: Mapping[Held, Sequence[tuple[str, LeaseTable, str]]] = {
-    Held.MODEL: (("inferences", JOBS, "model"),),
+@dataclass(frozen=True)
+class _Work:
+    """A kind of work: its table, the column that names whom they wait for, and what its leases say of them."""
+
+    what: str
+    table: Table
+    name: Column[str]
+    waits: Condition
+    undone: Condition
+    asked_at: ColumnElement[datetime]
+
+
+def _work(what: str, of: LeaseTable[S, E], column: str) -> _Work:
+    row = of.table.c
+    return _Work(what, of.table, row[column], row.state == of.waits, of.undone(), of.asked_at)
+
+
+_RESULTS = _work("results", DELIVERIES, "destination")
+_OF: Mapping[Held, Sequence[_Work]] = {
+    Held.MODEL: (_work("inferences", JOBS, "model"),),
     Held.DESTINATION: (
-        ("results", DELIVERIES, "destination"),
-        ("rejection notes", REJECTIONS, "destination"),
-        ("storage commitments", REQUESTS, "destination"),
+        _RESULTS,
+        _work("rejection notes", REJECTIONS, "destination"),
+        _work("storage commitments", REQUESTS, "destination"),
     ),
 }
 
@@ -81,11 +98,7 @@ def queues(
     """Those of `names`, and those for which something waits or that are paused; of studies that may be seen."""
     with database.transaction() as connection:
         paused = {one.name: one for one in all_paused(connection) if one.kind == kind}
-        counted = {
-            (what, name): one
-            for what, table, column in _HELD[kind]
-            for name, one in _counted(connection, what, table, column, seen_by)
-        }
+        counted = {(work.what, name): one for work in _OF[kind] for name, one in _counted(connection, work, seen_by)}
     every = sorted({*names, *paused, *(name for _, name in counted)})
     return tuple(QueueRecord(kind, name, paused.get(name), _all_work(kind, name, counted)) for name in every)
 
@@ -102,7 +115,7 @@ def waiting_in(
 
     When a piece was asked for is seldom set anew, and then to a later moment: it may come twice, and none is lost.
     """
-    rows = union_all(*(_pieces(what, table, column, name, seen_by) for what, table, column in _HELD[kind])).subquery()
+    rows = union_all(*(_pieces(work, name, seen_by) for work in _OF[kind])).subquery()
     query = select(rows).order_by(rows.c.asked_at, rows.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(rows.c.asked_at, rows.c.id) > tuple_(*map(literal, after)))
@@ -112,58 +125,48 @@ def waiting_in(
 
 def _all_work(kind: Held, name: str, counted: Mapping[tuple[str, str], Waiting]) -> tuple[Waiting, ...]:
     return tuple(
-        counted.get((what, name), Waiting(what, 0, 0, 0, None, None, 0 if table is DELIVERIES else None))
-        for what, table, _ in _HELD[kind]
+        counted.get((one.what, name), Waiting(one.what, 0, 0, 0, None, None, 0 if one is _RESULTS else None))
+        for one in _OF[kind]
     )
 
 
-def _counted(
-    connection: Connection, what: str, of: LeaseTable, column: str, seen_by: Bound | None
-) -> Iterator[tuple[str, Waiting]]:
-    row = of.table.c
-    waits = row.state == of.waits
-    name = row[column]
-    found = connection.execute(
-        select(
-            name,
-            func.count().filter(waits),
-            func.count().filter(waits, row.attempts > 0),
-            func.count().filter(~waits),
-            func.min(of.asked_at),
-            func.min(row.not_before).filter(waits),
-        )
-        .where(_undone(of, seen_by))
-        .group_by(name)
-    ).all()
-    sizes = _sizes(connection, seen_by) if of is DELIVERIES and found else {}
-    for each in found:
-        size = sizes.get(each[0], 0) if of is DELIVERIES else None
-        yield each[0], Waiting(what, *each[1:], size)
+def _counted(connection: Connection, work: _Work, seen_by: Bound | None) -> Iterator[tuple[str, Waiting]]:
+    row = work.table.c
+    query = select(
+        work.name,
+        func.count().filter(work.waits),
+        func.count().filter(work.waits, row.attempts > 0),
+        func.count().filter(~work.waits),
+        func.min(work.asked_at),
+        func.min(row.not_before).filter(work.waits),
+    )
+    found = connection.execute(query.where(*_wanted(work, seen_by)).group_by(work.name)).all()
+    sizes = _sizes(connection, seen_by) if work is _RESULTS and found else {}
+    for name, waiting, tried, working, oldest, next_attempt in found:
+        size = sizes.get(name, 0) if work is _RESULTS else None
+        yield name, Waiting(work.what, waiting, tried, working, oldest, next_attempt, size)
 
 
 def _sizes(connection: Connection, seen_by: Bound | None) -> dict[str, int]:
     """Bytes that are still to be sent to each destination; what is not chosen yet counts nothing."""
-    of, name = DELIVERIES.table.c, DELIVERIES.table.c.destination
-    unsent = and_(~delivery_objects.c.stored, ~delivery_objects.c.dropped)
+    unsent = (~delivery_objects.c.stored, ~delivery_objects.c.dropped)
     query = (
-        select(name, func.sum(results.c.size))
-        .join(delivery_objects, delivery_objects.c.delivery_id == of.id)
+        select(_RESULTS.name, func.sum(results.c.size))
+        .join(delivery_objects, delivery_objects.c.delivery_id == _RESULTS.table.c.id)
         .join(results, results.c.sop_uid == delivery_objects.c.sop_uid)
-        .where(_undone(DELIVERIES, seen_by), unsent)
-        .group_by(name)
+        .where(*_wanted(_RESULTS, seen_by), *unsent)
+        .group_by(_RESULTS.name)
     )
     return {destination: int(size) for destination, size in connection.execute(query)}
 
 
-def _pieces(what: str, of: LeaseTable, column: str, name: str, seen_by: Bound | None) -> Select[*tuple[object, ...]]:
-    row = of.table.c
-    asked: ColumnElement[datetime] = of.asked_at.label("asked_at")
-    columns = (row.id, literal(what).label("what"), row.study_id, row.state, row.reason, row.since)
-    query = select(*columns, row.attempts, row.not_before, asked)
-    return query.where(row[column] == name, _undone(of, seen_by))
+def _pieces(work: _Work, name: str, seen_by: Bound | None) -> Select[*tuple[object, ...]]:
+    row = work.table.c
+    columns = (row.id, literal(work.what).label("what"), row.study_id, row.state, row.reason, row.since)
+    query = select(*columns, row.attempts, row.not_before, work.asked_at.label("asked_at"))
+    return query.where(work.name == name, *_wanted(work, seen_by))
 
 
-def _undone(of: LeaseTable, seen_by: Bound | None) -> Condition:
-    """The rows that a backlog counts, of studies that may be seen."""
-    row = of.table.c
-    return and_(row.state.in_((of.waits, *of.held)), *(~one for one in of.last), may_be_seen(row.study_id, seen_by))
+def _wanted(work: _Work, seen_by: Bound | None) -> tuple[Condition, Condition]:
+    """What is not done, of studies that may be seen."""
+    return work.undone, may_be_seen(work.table.c.study_id, seen_by)

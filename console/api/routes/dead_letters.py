@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from console import json_views
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer, refuse_changed
 from console.api.models import Answered, of_records
@@ -30,8 +31,12 @@ Operator = Annotated[Asking, Depends(allowed(Permission.DEAD_LETTERS_CHANGE))]
 LARGEST = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=LARGEST, description="its number, as the list has it")]
 
-LetterEntry = of_records("LetterEntry", "A dead letter of the list.", DeadLetter, without=("message",))
-LetterAnswer = of_records("LetterAnswer", "A dead letter, with the event as JSON text.", DeadLetter)
+LetterEntry = of_records(
+    "LetterEntry", "A dead letter of the list.", DeadLetter, without=("message",), example=examples.LETTER_ENTRY
+)
+LetterAnswer = of_records(
+    "LetterAnswer", "A dead letter, with the event as JSON text.", DeadLetter, example=examples.LETTER
+)
 
 
 class LetterPage(Answered):

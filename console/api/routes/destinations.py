@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from console import json_views
 from console.actions import destinations as known
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
 from console.api.models import Answered
@@ -52,6 +53,8 @@ class _Described(Answered):
 class DestinationAnswer(_Described):
     """A destination, what it was last seen to take, and the pause where it is paused."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DESTINATION]})
+
     configured: bool = Field(description="false where nobody serves it any more")
     seen_at: str | None = Field(description="when it last answered")
     tried_at: str | None = Field(description="when it was last asked")
@@ -66,6 +69,8 @@ class DestinationsAnswer(Answered):
 
 class ProbeAnswer(_Described):
     """What a destination answered just now, and whether that is kept."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBE]})
 
     max_pdu: int = Field(description="bytes of a P-DATA-TF that it takes at most; 0 for any")
     kept: bool

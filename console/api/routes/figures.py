@@ -8,18 +8,19 @@ from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from console import json_views
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
 from console.api.models import of_records
 from console.api.routing import subject
 from console.api.sight import bound
 from domain.permissions import Permission
-from store.queries.figures import Figures, figures
+from store.queries.figures import NodeFigures, figures
 
 router = subject("figures")
 
 Reader = Annotated[Asking, Depends(allowed(Permission.FIGURES_READ))]
-FiguresAnswer = of_records("FiguresAnswer", "How the node's work stands.", Figures)
+FiguresAnswer = of_records("FiguresAnswer", "How the node's work stands.", NodeFigures, example=examples.FIGURES)
 
 
 @router.get("", response_model=FiguresAnswer, summary="How much, and how it stands")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from console import json_views
 from console.actions.packages import BrokenPackage, ModelDetail, Models, all_models, one_model
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
 from console.api.models import of_records
@@ -22,8 +23,12 @@ router = subject("models")
 Reader = Annotated[Asking, Depends(allowed(Permission.MODELS_READ))]
 T = TypeVar("T")
 
-ModelsAnswer = of_records("ModelsAnswer", "The packages, and those whose manifest is wrong.", Models)
-ModelAnswer = of_records("ModelAnswer", "A package: what it reads, how it is run, what it says.", ModelDetail)
+ModelsAnswer = of_records(
+    "ModelsAnswer", "The packages, and those whose manifest is wrong.", Models, example=examples.MODELS
+)
+ModelAnswer = of_records(
+    "ModelAnswer", "A package: what it reads, how it is run, what it says.", ModelDetail, example=examples.MODEL
+)
 
 
 @router.get("", response_model=ModelsAnswer, summary="The models")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from console import json_views
 from console.actions import pausing
 from console.actions.queues import all_queues, one_queue
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer, refuse_changed
 from console.api.models import Answered, of_records
@@ -33,8 +34,10 @@ Reader = Annotated[Asking, Depends(allowed(Permission.QUEUES_READ))]
 Operator = Annotated[Asking, Depends(allowed(Permission.QUEUES_CHANGE))]
 Of = Annotated[Held, Path(description="what the work waits for")]
 
-QueueAnswer = of_records("QueueAnswer", "What waits for a model or a destination.", QueueRecord)
-WaitingAnswer = of_records("WaitingAnswer", "A piece of work that is not done.", WaitingRecord)
+QueueAnswer = of_records("QueueAnswer", "What waits for a model or a destination.", QueueRecord, example=examples.QUEUE)
+WaitingAnswer = of_records(
+    "WaitingAnswer", "A piece of work that is not done.", WaitingRecord, example=examples.WAITING
+)
 
 
 class QueuesAnswer(Answered):
