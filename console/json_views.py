@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a command that shows studies need not load what speaks to d
     from dicom_node.scu.probe import ProbeResult
     from domain.disk import Arrived, Free, TableUse, Use
     from domain.impressions import Facts, Impression
+    from domain.people import User
     from domain.retention import Candidate, Removal, What
     from store.destinations import Context, SeenDestination
     from store.summaries import Summary
@@ -64,6 +65,11 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
         {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
     ]
     return {"study": plain(study), "series": plain(series), "models": models}
+
+
+def invited(user: "User", token: str, seconds: float) -> JsonObject:
+    """A user, and the one-time token by which they set a password within so many seconds."""
+    return {**_fields(user), "token": token, "holds_seconds": seconds}
 
 
 def caller(one: CallerRecord, let_in_by: str) -> JsonObject:

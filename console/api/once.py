@@ -31,11 +31,18 @@ Key = Annotated[
 
 
 def done_once(
-    asking: Asking, key: str | None, do: Callable[[], JsonObject], body: BaseModel | None = None, status: int = 200
+    asking: Asking,
+    key: str | None,
+    do: Callable[[], JsonObject],
+    body: BaseModel | None = None,
+    status: int = 200,
+    shown_once: str = "",
 ) -> Response:
     """What `do` gives, as the answer; where `key` was used for this very request before, what was answered then.
 
-    Raises ProblemError where it was used for another one, or where that one is still being done.
+    `shown_once` names a secret of the answer: it is kept nowhere, and null where it is asked for again.
+
+    Raises ProblemError where the key was used for another request, or where that one is still being done.
     """
     if key is None:
         return Response(encoded(do()), status, media_type=JSON)
@@ -46,13 +53,15 @@ def done_once(
     if before is not None:
         return _again(before, asked)
     try:
-        said = encoded(do()).decode()
+        made = do()
+        said = encoded(made)
+        kept = encoded({**made, shown_once: None}) if shown_once else said
     except BaseException:
         with database.transaction() as connection:
             once.give_back(connection, own)
         raise
     with database.transaction() as connection:
-        once.keep(connection, own, status, said)
+        once.keep(connection, own, status, kept.decode())
     return Response(said, status, media_type=JSON)
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from console.api.routes import health, kinds, results, studies, study_changes, study_search
+from console.api.routes import health, keys, kinds, results, studies, study_changes, study_search, users
 
 #: Every router, in the order of the documents.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -12,5 +12,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     study_changes.router,
     results.of_studies,
     results.router,
+    users.router,
+    keys.router,
     kinds.router,
 )
