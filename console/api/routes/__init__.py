@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from console.api.routes import health, keys, kinds, results, studies, study_changes, study_search, users
+from console.api.routes import (
+    health,
+    keys,
+    kinds,
+    results,
+    studies,
+    study_changes,
+    study_search,
+    trail,
+    trail_streams,
+    users,
+)
 
 #: Every router, in the order of the documents.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -12,6 +23,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     study_changes.router,
     results.of_studies,
     results.router,
+    trail.router,
+    trail_streams.router,
     users.router,
     keys.router,
     kinds.router,
