@@ -22,6 +22,7 @@ from benchmarks.deidentification.people import person
 
 _ROOT = "1.2.826.0.1.3680043.8.498."
 _SOUND = ("Chest CT axial", "Abdomen with contrast", "T2 sagittal spine", "Thorax lung 1.5mm", "Left knee coronal")
+_SENTENCE = "No effusion in the left lung."
 _TITLES = ("Dr.", "ref by", "for", "pat.", "call", "discussed with", "seen by")
 
 
@@ -230,7 +231,8 @@ def _reported(chance: random.Random) -> Planted:
     )
     made.ContentSequence.append(item)
     tokens = [who.ident[1:], who.born] if kind == "UIDREF" else [who.family, who.given, who.phone]
-    return Planted("report", kind, made, tokens, {"Modality": "SR", "CompletionFlag": "COMPLETE"})
+    stays = {"Modality": "SR", "CompletionFlag": "COMPLETE", "TextValue": _SENTENCE}
+    return Planted("report", kind, made, tokens, stays)
 
 
 def report(chance: random.Random) -> Dataset:
@@ -247,7 +249,7 @@ def report(chance: random.Random) -> Dataset:
     made.CompletionFlag, made.VerificationFlag = "COMPLETE", "UNVERIFIED"
     made.ConceptNameCodeSequence = [_code("126000", "DCM", "Imaging Measurement Report")]
     made.ContentSequence = [
-        _item(RelationshipType="CONTAINS", ValueType="TEXT", TextValue="No effusion in the left lung.",
+        _item(RelationshipType="CONTAINS", ValueType="TEXT", TextValue=_SENTENCE,
               ConceptNameCodeSequence=[_code("121071", "DCM", "Finding")])
     ]  # fmt: skip
     made.ReferencedPerformedProcedureStepSequence, made.PerformedProcedureCodeSequence = [], []

@@ -1,6 +1,7 @@
 """Counts what became of planted identities, and of what had to stay."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -75,7 +76,13 @@ def _count(found: Score, case: Planted, left: bytes | None) -> None:
     else:
         found.gone[case.kind] += 1
     made = dcmread(io.BytesIO(left))
-    found.lost.update(keyword for keyword, value in case.stays.items() if str(made.get(keyword)) != str(value))
+    found.lost.update(keyword for keyword, value in case.stays.items() if str(_now(made, keyword)) != str(value))
+
+
+def _now(made: Dataset, keyword: str) -> object:
+    """A value of the object, or of the first content item of a report."""
+    holder = next(iter(made.get("ContentSequence") or ()), Dataset()) if keyword == "TextValue" else made
+    return holder.get(keyword)
 
 
 def _in_name(case: Planted, left: bytes) -> list[str]:
@@ -85,15 +92,14 @@ def _in_name(case: Planted, left: bytes) -> list[str]:
 
 
 def _stands(token: str, content: bytes) -> bool:
-    """Whether the token stands in the file, as bytes or in a value, whatever its case."""
+    """Whether the token stands in the file, as bytes or in a value, by itself, whatever its case."""
     low = content.lower()
-    if any(
-        token.lower().encode(encoding, "ignore") in low
-        for encoding in ("utf-8", "latin-1", "utf-16-le")
-        if token.isascii() or encoding == "utf-8"
-    ):
+    encodings = ("utf-8", "latin-1", "utf-16-le") if token.isascii() else ("utf-8",)
+    forms = (re.escape(token.lower().encode(encoding)) for encoding in encodings)
+    if any(re.search(rb"(?<![a-z])%s(?![a-z])" % form, low) for form in forms):
         return True
-    return any(token.casefold() in text.casefold() for text in _texts(dcmread(io.BytesIO(content))))
+    alone = re.compile(rf"(?<![^\W_\d]){re.escape(token)}(?![^\W_\d])", re.IGNORECASE)
+    return any(alone.search(text) for text in _texts(dcmread(io.BytesIO(content))))
 
 
 def _texts(dataset: Dataset) -> Iterator[str]:

@@ -12,15 +12,16 @@ METHODS = (
     ("113105", "Clean Descriptors Option"),
     ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 )
-_PIXELS = "113101"
 
 
 def say(dataset: Dataset, pixels: bool) -> None:
-    """Write it into `dataset`; `pixels` says that text was looked for in them, and blanked."""
-    said = [one for one in METHODS if pixels or one[0] != _PIXELS]
+    """Write it into `dataset`; `pixels` says that it has some, in which text was looked for, and blanked.
+
+    The methods are the patient's (PS3.3 C.7.1.1): all objects of an export state the same.
+    """
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = f"dicom-node policy {POLICY}"
-    dataset.DeidentificationMethodCodeSequence = [_code(*one) for one in said]
+    dataset.DeidentificationMethodCodeSequence = [_code(*one) for one in METHODS]
     dataset.LongitudinalTemporalInformationModified = "MODIFIED"
     if pixels:
         dataset.BurnedInAnnotation = "NO"

@@ -7,13 +7,14 @@ does not leave, whatever the scrubber thinks of it.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.attributes.files import DAMAGED
-from dicom_node.attributes.reader import text_of
+from dicom_node.attributes.reader import is_uid, text_of
 
 # What identifies without being a name (VR PN): ids, numbers, addresses, whole values.
 _IDENTIFYING = (
@@ -36,7 +37,7 @@ _SHORTEST_IN_PIXELS = 7  # letters: shorter ones come by chance
 _ENCODINGS = ("latin-1", "utf-8", "iso8859-2", "iso8859-5", "iso8859-7", "cp1252", "shift-jis", "iso2022_jp", "euc-kr",
               "gb18030", "utf-16-le", "utf-16-be")  # fmt: skip
 _PIXELS = (b"\xe0\x7f\x10\x00", b"\xe0\x7f\x08\x00", b"\xe0\x7f\x09\x00")
-_MOST = 4096
+_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Identity:
 
     words: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
+    _made: tuple[tuple[int, int], "Search"] | None = None
 
     def add(self, source: Dataset) -> None:
         """What one object names, at any depth."""
@@ -54,42 +56,46 @@ class Identity:
         self.values.update(one for one in _values(source) if len(one) >= _SHORTEST_ID and one.upper() not in makers)
 
     def search(self) -> "Search":
-        """What searches files for it."""
-        return Search((one for one in self.words if len(one) >= _SHORTEST_WORD), self.values)
+        """What searches files for it: made once for all that was added until now."""
+        known = len(self.words), len(self.values)
+        if self._made is None or self._made[0] != known:
+            self._made = known, Search((one for one in self.words if len(one) >= _SHORTEST_WORD), self.values)
+        return self._made[1]
 
 
 class Search:
     """Searches files for words and values."""
 
     def __init__(self, words: Iterable[str], values: Iterable[str]) -> None:
-        every = {*words, *values}
-        self._patterns = _pattern(every)
-        self._in_pixels = _pattern(one for one in every if len(one) >= _SHORTEST_IN_PIXELS)
+        words, values = set(words), set(values)
+        self._forms = {form for one in words | values for form in _forms(one)}
+        # UIDs are no text that somebody hides in pixels.
+        hidden = (one for one in words | values if len(one) >= _SHORTEST_IN_PIXELS and not is_uid(one))
+        self._in_pixels = {form for one in hidden for form in _forms(one)}
 
     def finds(self, part10: bytes) -> bool:
-        """Whether one of them stands in the file's bytes."""
+        """Whether one of them stands in the file's bytes, by itself; in pixels anyhow."""
         head, pixels = _parted(part10.lower())
-        return any(one.search(head) for one in self._patterns) or any(one.search(pixels) for one in self._in_pixels)
+        return any(_stands(one, head) for one in self._forms) or any(one in pixels for one in self._in_pixels)
 
 
-def _pattern(texts: Iterable[str]) -> list[re.Pattern[bytes]]:
-    """One pattern for all, in each encoding that has their letters; bounded where that can be told."""
-    wanted = {form for text in texts for form in _forms(text.lower())}
-    ordered = sorted(wanted, key=lambda one: (-len(one), one))
-    return [
-        re.compile(rb"(?<![a-z0-9])(?:" + b"|".join(map(re.escape, ordered[at : at + _MOST])) + rb")(?![a-z0-9])")
-        for at in range(0, len(ordered), _MOST)
-    ]
+def _stands(form: bytes, content: bytes) -> bool:
+    """Whether it stands somewhere with no letter and no digit beside it."""
+    at = content.find(form)
+    while at >= 0:
+        beside = content[max(0, at - 1) : at] + content[at + len(form) : at + len(form) + 1]
+        if not any(one in _LETTERS for one in beside):
+            return True
+        at = content.find(form, at + 1)
+    return False
 
 
 def _forms(text: str) -> Iterator[bytes]:
+    """Its bytes in each encoding that has its letters; bytes know small letters of ASCII alone."""
     for encoding in _ENCODINGS:
-        try:
-            form = text.encode(encoding)
-        except UnicodeEncodeError:
-            continue
-        # Escape sequences at its ends are the encoding's, not the text's.
-        yield form.lower()
+        for written in {text, text.lower(), text.upper()}:
+            with suppress(UnicodeEncodeError):
+                yield written.encode(encoding).lower()
 
 
 def _parted(content: bytes) -> tuple[bytes, bytes]:

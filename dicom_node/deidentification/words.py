@@ -65,6 +65,7 @@ class Cleaner:
             numbers += number
             stays = numbers <= _MOST_NUMBERS if number else self._may_stay(found[0])
             yield found[0] if stays else STRUCK
+        yield from (one if one in _SIGNS else " " for one in said[end:])
 
     def _may_stay(self, word: str) -> bool:
         folded = _folded(word)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from console.cli.app import app
 from models.registry import Registry
 from tests.support.bench import Bench
+from tests.support.judges import dciodvfy, disagreements
 from tests.support.working import ARCHIVE, SMALL, FakeChild, route, study_id, worker, write_and_plan
 
 NAME, IDENT = "Quillfeather^Ottoline", "QX-7731904"
@@ -48,6 +49,9 @@ def test_a_deidentified_export_has_images_and_results_that_refer_to_them_and_nam
     named = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert images & {one.ReferencedSOPInstanceUID for series in named for one in series.ReferencedSOPSequence}
     assert len({one.StudyInstanceUID for one in objects}) == len({one.PatientID for one in objects}) == 1
+    errors = [f"{file.name}: {one}" for file in files for one in dciodvfy(file) if one.startswith("Error")]
+    results = [file for file, one in zip(files, objects, strict=True) if one.SOPInstanceUID not in images]
+    assert not errors and not disagreements(results, [file for file in files if file not in results])
     everything = b"".join(one.read_bytes() for one in files) + (tmp_path / "report").read_bytes()
     assert not any(one in everything for one in (b"Quillfeather", b"Ottoline", IDENT.encode()))
     assert {one.get("SeriesDescription") for one in objects if one.Modality == "CT"} == {"Chest axial for *"}

@@ -97,3 +97,20 @@ def test_a_real_radiograph_with_a_marker_or_none_passes(reader: TextReader, name
 )
 def test_a_letter_or_two_are_a_marker_and_more_are_text(lines: list[str], refused: bool) -> None:
     assert is_text(lines) is refused
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_where_text_stands_is_found_upright_and_turned_and_a_marker_is_no_place(
+    reader: TextReader, radiograph: Picture, turns: int
+) -> None:
+    base = lettered(radiograph, "R", "ne", 24, 120)
+    written = lettered(base, "DOE^JANE 12345", "sw", 16, 90, turns)
+    inked = written != base
+
+    found = np.zeros(written.shape, bool)
+    for top, bottom, left, right in reader.find(written):
+        found[top:bottom, left:right] = True
+
+    assert (found & inked).sum() > 0.95 * inked.sum()
+    assert found.mean() < 0.1
+    assert reader.find(base) == []

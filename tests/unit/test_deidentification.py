@@ -174,6 +174,9 @@ def test_what_the_scrubber_leaves_the_second_look_finds_in_any_encoding() -> Non
     in_pixels = image(random.Random(8))
     in_pixels.PixelData = in_pixels.PixelData[:-20] + b"OTTOLINE".ljust(20)
     assert identity.search().finds(saved(in_pixels))
+    assert identity.search().finds(
+        saved(chest(PatientName="", InstitutionName="Praxis STRÖM", SpecificCharacterSet="ISO_IR 100"))
+    )
 
 
 def test_a_name_in_one_object_of_a_study_is_struck_out_of_the_others() -> None:
