@@ -50,10 +50,10 @@ def done_once(
     own, asked = _digest(asking.principal.name, key), _request(asking, body)
     with asking.database.transaction() as connection:
         before = once.claim(connection, own, asked, datetime.now(UTC))
-    return _done(asking.database, own, do, status) if before is None else _again(before, asked)
+    return _done(asking.database, own, do, status, shown_once) if before is None else _again(before, asked)
 
 
-def _done(database: Database, own: bytes, do: Callable[[], JsonObject], status: int) -> Response:
+def _done(database: Database, own: bytes, do: Callable[[], JsonObject], status: int, shown_once: str) -> Response:
     try:
         made = do()
         said = encoded(made)

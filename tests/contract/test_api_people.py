@@ -1,4 +1,4 @@
-"""Users and keys by the API: changed as by commands; secrets are shown once, and are kept nowhere."""
+"""Users, keys and settings by the API: as by commands; secrets are shown once or never, and are kept nowhere."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from audit.actions import Action
 from tests.support.api import Asked, entries, served
-from tests.support.bench import Bench, open_bench
+from tests.support.bench import KEY, Bench, open_bench
 
 ADMIN = "administrator"
 
@@ -140,3 +140,16 @@ def test_a_walk_through_the_pages_gives_each_user_once_whoever_is_added_meanwhil
         add(api, f"late-{len(walked)}")
         cursor = page["next"]
     assert sorted(walked) == sorted(there)
+
+
+def test_the_settings_in_effect_are_told_with_where_each_was_given_and_no_secret(api: Asked) -> None:
+    found = {one["name"]: one for one in api.get(ADMIN, "/settings")["settings"]}
+    assert found["listener.aet"] == {
+        "name": "listener.aet",
+        "value": "DICOM_NODE",
+        "origin": "default",
+        "about": "our AE title; a call for another one is rejected",
+    }
+    assert KEY not in str(found)
+    for role in ("operator", "auditor", "radiologist", "service"):
+        assert api(role, "GET", "/settings").status_code == 403

@@ -6,6 +6,7 @@ from console.api.routes import (
     health,
     keys,
     kinds,
+    node_settings,
     results,
     studies,
     study_changes,
@@ -27,5 +28,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     trail_streams.router,
     users.router,
     keys.router,
+    node_settings.router,
     kinds.router,
 )
