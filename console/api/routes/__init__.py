@@ -7,13 +7,18 @@ from console.api.routes import (
     destinations,
     figures,
     health,
+    keys,
     kinds,
     models,
+    node_settings,
     queues,
     results,
     studies,
     study_changes,
     study_search,
+    trail,
+    trail_streams,
+    users,
 )
 
 #: Every router, in the order of the documents.
@@ -29,5 +34,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     dead_letters.router,
     figures.router,
+    trail.router,
+    trail_streams.router,
+    users.router,
+    keys.router,
+    node_settings.router,
     kinds.router,
 )
