@@ -60,14 +60,11 @@ def _open(context: Context, console: Console) -> socket.socket | None:
 
     Where nobody has asked for the API, the node is ready without it.
     """
-    said = False
+    where, said = f"{console.host}:{console.port}", False
     for _ in loop_until(context.stop, _TRY_AGAIN):
         try:
-            listening = socket.create_server(
-                (console.host, console.port), family=socket.AF_INET6 if ":" in console.host else socket.AF_INET
-            )
+            listening = _listening(console)
         except OSError as error:
-            where = f"{console.host}:{console.port}"
             if not said:
                 _log.error("the API is not served: %s cannot be opened: %s", where, error.strerror)
             said = True
@@ -79,6 +76,11 @@ def _open(context: Context, console: Console) -> socket.socket | None:
             _log.info("the API is served", extra={"port": listening.getsockname()[1]})
             return listening
     return None
+
+
+def _listening(console: Console) -> socket.socket:
+    family = socket.AF_INET6 if ":" in console.host else socket.AF_INET
+    return socket.create_server((console.host, console.port), family=family)
 
 
 @contextmanager

@@ -26,6 +26,17 @@ def dicom_xml(message: AuditMessage, most: int | None = None) -> str:
 
 def _message(message: AuditMessage) -> Element:
     root = Element("AuditMessage")
+    _event(root, message)
+    for participant in message.participants:
+        _participant(root, participant)
+    source = SubElement(root, "AuditSourceIdentification", AuditSourceID=message.source)
+    SubElement(source, "AuditSourceTypeCode", {"csd-code": _APPLICATION_SERVER})
+    for each in message.objects:
+        _object(root, each)
+    return root
+
+
+def _event(root: Element, message: AuditMessage) -> None:
     event = SubElement(
         root,
         "EventIdentification",
@@ -38,13 +49,6 @@ def _message(message: AuditMessage) -> Element:
         _coded(event, "EventTypeCode", one)
     if message.said:
         SubElement(event, "EventOutcomeDescription").text = message.said
-    for participant in message.participants:
-        _participant(root, participant)
-    source = SubElement(root, "AuditSourceIdentification", AuditSourceID=message.source)
-    SubElement(source, "AuditSourceTypeCode", {"csd-code": _APPLICATION_SERVER})
-    for each in message.objects:
-        _object(root, each)
-    return root
 
 
 def _coded(parent: Element, name: str, code: Code) -> None:
@@ -78,13 +82,9 @@ def address_type(address: str) -> str:
 
 
 def _object(root: Element, one: ParticipantObject) -> None:
-    element = SubElement(
-        root,
-        "ParticipantObjectIdentification",
-        ParticipantObjectID=one.id,
-        ParticipantObjectTypeCode="2",  # a system object: persons are participants
-        ParticipantObjectTypeCodeRole=str(one.role.value),
-    )
+    # Each is a system object (2): persons are participants.
+    kind = {"ParticipantObjectTypeCode": "2", "ParticipantObjectTypeCodeRole": str(one.role.value)}
+    element = SubElement(root, "ParticipantObjectIdentification", {"ParticipantObjectID": one.id, **kind})
     _coded(element, "ParticipantObjectIDTypeCode", one.id_type)
     if one.query is None:
         SubElement(element, "ParticipantObjectName").text = one.name

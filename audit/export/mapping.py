@@ -37,7 +37,6 @@ def audit_message(row: Row, study_uids: Mapping[str, str], site: str = "") -> Au
     """
     entry = entry_of(row.number, row.entry)
     how = kind(entry.action)
-    reason = _text(entry.details, "reason") or _text(entry.details, "error")
     return AuditMessage(
         number=row.number,
         digest=row.hash.hex(),
@@ -46,12 +45,16 @@ def audit_message(row: Row, study_uids: Mapping[str, str], site: str = "") -> Au
         types=(*how.types, codes.own(visible(entry.action))),
         did=how.did,
         outcome=how.outcome,
-        said="" if how.outcome is Outcome.SUCCESS else visible(reason),
+        said="" if how.outcome is Outcome.SUCCESS else _reason(entry),
         participants=tuple(_participants(entry, how)),
         source=site or _host(entry.by) or "dicom-node",
         objects=tuple(_objects(row, entry, how, study_uids)),
         request=visible(_text(entry.details, "request")),
     )
+
+
+def _reason(entry: Entry) -> str:
+    return visible(_text(entry.details, "reason") or _text(entry.details, "error"))
 
 
 def _moment(at: str) -> datetime:
@@ -78,13 +81,8 @@ def _participants(entry: Entry, how: Kind) -> Iterator[Participant]:
     if user:
         yield Participant(user, requestor=True, address="" if caller else address)
     if caller or (address and not user):
-        yield Participant(
-            caller or address,
-            requestor=not user,
-            role=codes.SOURCE,
-            ae_titles=(caller,) if caller else (),
-            address=address,
-        )
+        titles = (caller,) if caller else ()
+        yield Participant(caller or address, not user, codes.SOURCE, titles, address)
     yield _ourselves(entry, how, others=bool(user or caller or address))
     for name in _ASKED:
         if other := visible(_text(entry.details, name)):

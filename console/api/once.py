@@ -15,6 +15,7 @@ from console.api.answers import JSON, encoded
 from console.api.problems import Kind, ProblemError
 from domain.json_records import JsonObject
 from store import once
+from store.database import Database
 
 Key = Annotated[
     str | None,
@@ -40,11 +41,12 @@ def done_once(
     if key is None:
         return Response(encoded(do()), status, media_type=JSON)
     own, asked = _digest(asking.principal.name, key), _request(asking, body)
-    database = asking.database
-    with database.transaction() as connection:
+    with asking.database.transaction() as connection:
         before = once.claim(connection, own, asked, datetime.now(UTC))
-    if before is not None:
-        return _again(before, asked)
+    return _done(asking.database, own, do, status) if before is None else _again(before, asked)
+
+
+def _done(database: Database, own: bytes, do: Callable[[], JsonObject], status: int) -> Response:
     try:
         said = encoded(do()).decode()
     except BaseException:

@@ -1,5 +1,6 @@
 """Result objects as people ask for them: across studies, and one by its UID."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from sqlalchemy import Select, func, literal, select, tuple_
 from domain.ids import StudyId
 from domain.records import ResultRecord
 from store.database import Database
+from store.leases import Condition
 from store.queries.records import read
 from store.queries.studies import Bound, StudyFilter, conditions
 from store.tables import jobs, results, studies, summaries
@@ -57,28 +59,30 @@ def known_result(database: Database, sop_uid: str, seen_by: Bound | None = None)
     return found[0] if found else None
 
 
+# What a result is of: a run says all of it, an impression when it was withdrawn and of which revision it is.
+_OF = (
+    func.coalesce(jobs.c.model, "").label("model"),
+    func.coalesce(jobs.c.version, "").label("version"),
+    func.coalesce(jobs.c.revision, summaries.c.revision).label("revision"),
+    func.coalesce(jobs.c.withdrawn_at, summaries.c.withdrawn_at).label("withdrawn_at"),
+    func.coalesce(jobs.c.withdrawn_for, "").label("withdrawn_for"),
+)
+
+
 def _details(wanted: ResultFilter) -> Select[*tuple[object, ...]]:
-    of_run = [jobs.c.model, jobs.c.version, jobs.c.revision, jobs.c.withdrawn_at, jobs.c.withdrawn_for]
-    of_impression = [summaries.c.revision, summaries.c.withdrawn_at]
-    either = {
-        "model": literal(""),
-        "version": literal(""),
-        "revision": of_impression[0],
-        "withdrawn_at": of_impression[1],
-        "withdrawn_for": literal(""),
-    }
-    whole = [*results.c, *(func.coalesce(one, either[one.name]).label(one.name) for one in of_run)]
-    query = (
-        select(*whole)
+    return (
+        select(*results.c, *_OF)
         .outerjoin(jobs, jobs.c.id == results.c.job_id)
         .outerjoin(summaries, summaries.c.id == results.c.summary_id)
         .join(studies, studies.c.id == results.c.study_id)
-        .where(*conditions(StudyFilter(seen_by=wanted.seen_by)))
+        .where(*conditions(StudyFilter(seen_by=wanted.seen_by)), *_conditions(wanted))
     )
+
+
+def _conditions(wanted: ResultFilter) -> Iterator[Condition]:
     if wanted.study is not None:
-        query = query.where(results.c.study_id == wanted.study)
+        yield results.c.study_id == wanted.study
     if wanted.kind is not None:
-        query = query.where(results.c.kind == wanted.kind)
+        yield results.c.kind == wanted.kind
     if wanted.model is not None:
-        query = query.where(jobs.c.model == wanted.model)
-    return query
+        yield jobs.c.model == wanted.model

@@ -202,6 +202,14 @@ def test_a_record_of_the_spool_that_is_not_what_was_written_is_told(watched: Wat
     watched.await_alert("DicomNodeSpoolDamaged")
 
 
+def test_a_trail_that_cannot_be_signed_is_told(watched: Watched) -> None:
+    key = watched.node.data / "seal" / "1.key"
+    key.chmod(0o644)
+    watched.node.cli("audit", "show")  # an entry more, to be signed with a key that others may read
+    watched.await_alert("DicomNodeTrailNotSigned")
+    key.chmod(0o600)
+
+
 def _set_back(watched: Watched, table: str, moment: str, state: str) -> None:
     """Let what waits there have waited for an hour."""
     set_back = f"UPDATE dicom_node.{table} SET {moment} = now() - interval '1 hour' WHERE state = '{state}'"

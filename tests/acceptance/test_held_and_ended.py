@@ -101,7 +101,8 @@ def asked(trial: Trial, method: str, path: str, key: str, body: object = None) -
         with urlopen(Request(url, said, headers, method=method), timeout=60) as answer:
             return int(answer.status), bytes(answer.read())
     except HTTPError as refusal:
-        return refusal.code, refusal.read()
+        with refusal:
+            return refusal.code, refusal.read()
 
 
 def test_a_program_with_a_key_asks_by_the_api_what_a_person_asks_by_commands(trial: Trial, tmp_path: Path) -> None:

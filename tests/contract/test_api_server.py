@@ -59,7 +59,8 @@ def test_it_answers_while_it_is_wanted_and_leaves_its_port(bench: Bench) -> None
         assert health(context)["status"] == "up"
         with pytest.raises(HTTPError) as refused:
             urlopen(f"{context.settings.console.url}/api/v1/studies", timeout=30)
-        assert refused.value.code == 401
+        with refused.value as answer:
+            assert answer.code == 401
     with socket.create_server(("127.0.0.1", context.settings.console.port)):
         pass
 

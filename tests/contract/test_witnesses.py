@@ -21,6 +21,8 @@ from domain.clock import SystemClock
 from store import checkpoints
 from store.checkpoints import Publication
 from tests.support.litewitness import Litewitness
+from tests.support.processes import wait_for
+from tests.support.rsyslog import Rsyslog
 from tests.support.servers import Postgres
 from tests.support.signed_trails import SignedTrail
 
@@ -176,6 +178,22 @@ def test_a_syslog_receiver_gets_a_message_from_which_the_checkpoint_is_read_back
     (claim,) = claims_in(got[0].decode("utf-8"), "the receiver's file")
     assert trail.verified([claim]).intact
     assert claim.note == trail.newest().note
+
+
+def test_what_a_receiver_by_tls_kept_in_its_file_is_held_against_the_trail(trail: SignedTrail, tmp_path: Path) -> None:
+    folder = tmp_path / "rsyslog"
+    folder.mkdir()
+    with Rsyslog(folder) as receiver:
+        known = receiver.receiver()
+        place = {"kind": "syslog", "host": known.host, "port": known.port, "ca": known.ca}
+        assert publisher(trail, **place, certificate=known.certificate, certificate_key=known.key).step()
+        wait_for(receiver.lines, 60, "a message in the receiver's file")
+        kept = list(claims_in("\n".join(receiver.lines()), "the receiver's file"))
+    assert [one.note for one in kept] == [trail.newest().note]
+    assert trail.verified(kept).intact
+    trail.forget_signatures()
+    trail.rewrite(12, "CT11", "CT99")
+    assert [one.where for one in trail.verified(kept).convictions] == ["line 1 of the receiver's file"]
 
 
 def test_a_receiver_of_syslog_that_is_away_is_tried_again(trail: SignedTrail) -> None:

@@ -3,9 +3,11 @@
 `oidc-provider` is small and starts at once; Keycloak is what hospitals have.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +85,12 @@ class Keycloak(IdentityProvider):
         os.environ["JAVA_OPTS"] = " ".join((*JAVA, "-Xmx384m"))
         given = (f"--http-port={self.port}", "--http-host=127.0.0.1", "--db=dev-mem", "--import-realm")
         return [str(home / "bin" / "kc.sh"), "start-dev", *given]
+
+    def kill(self) -> None:
+        """The script that starts it, and what it has started: Java is its child."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        super().kill()
 
     def log_in(self, page: Page, name: str) -> None:
         page.fill("#username", name)

@@ -13,30 +13,34 @@ from console.auth.signing import Keyring
 from console.auth.tokens import Claims
 from domain.errors import ConfigurationError
 
-NOW = datetime.now(UTC)
+HOUR = 3600.0
 CLAIMS = Claims(uuid4(), uuid4())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def test_a_token_names_its_user_and_session_until_it_expires(tmp_path: Path) -> None:
     keys = signing.make(tmp_path)
-    assert tokens.read(keys, tokens.issue(keys, CLAIMS, NOW, 60)) == CLAIMS
+    assert tokens.read(keys, tokens.issue(keys, CLAIMS, now(), HOUR)) == CLAIMS
     with pytest.raises(Unproven, match="expired"):
-        tokens.read(keys, tokens.issue(keys, CLAIMS, NOW - timedelta(minutes=2), 60))
+        tokens.read(keys, tokens.issue(keys, CLAIMS, now() - timedelta(hours=2), HOUR))
 
 
 def test_what_a_browser_keeps_at_the_provider_is_no_access_token_and_the_other_way_round(tmp_path: Path) -> None:
     keys = signing.make(tmp_path)
-    sealed = tokens.seal(keys, {"state": "a"}, NOW, 60)
+    sealed = tokens.seal(keys, {"state": "a"}, now(), HOUR)
     assert tokens.unseal(keys, sealed) == {"state": "a"}
     with pytest.raises(Unproven, match="another kind"):
         tokens.read(keys, sealed)
     with pytest.raises(Unproven, match="another kind"):
-        tokens.unseal(keys, tokens.issue(keys, CLAIMS, NOW, 60))
+        tokens.unseal(keys, tokens.issue(keys, CLAIMS, now(), HOUR))
 
 
 def test_the_key_before_the_newest_proves_what_it_signed_and_the_one_before_that_nothing(tmp_path: Path) -> None:
     first = signing.make(tmp_path)
-    token = tokens.issue(first, CLAIMS, NOW, 60)
+    token = tokens.issue(first, CLAIMS, now(), HOUR)
     assert tokens.read(signing.make(tmp_path), token) == CLAIMS
     with pytest.raises(Unproven, match="key that is not known"):
         tokens.read(signing.make(tmp_path), token)
