@@ -97,7 +97,8 @@ def test_what_cannot_be_of_a_user_or_a_key_is_refused_with_what_to_do(api: Asked
     change(api, "POST", "/users/alice/invitation", 409)
     change(api, "POST", "/users/nobody/enable", 404)
     change(api, "DELETE", "/keys/nothing", 404)
-    for wanted in ({"scopes": []}, {"scopes": ["users:change"]}, {"days": 0}):
+    faults: tuple[dict[str, object], ...] = ({"scopes": []}, {"scopes": ["users:change"]}, {"days": 0})
+    for wanted in faults:
         change(api, "POST", "/keys", 422, json={"name": "k", **wanted})
 
 
