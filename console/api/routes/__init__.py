@@ -3,10 +3,15 @@
 from fastapi import APIRouter
 
 from console.api.routes import (
+    dead_letters,
+    destinations,
+    figures,
     health,
     keys,
     kinds,
+    models,
     node_settings,
+    queues,
     results,
     studies,
     study_changes,
@@ -24,6 +29,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     study_changes.router,
     results.of_studies,
     results.router,
+    models.router,
+    destinations.router,
+    queues.router,
+    dead_letters.router,
+    figures.router,
     trail.router,
     trail_streams.router,
     users.router,
