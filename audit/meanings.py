@@ -308,7 +308,10 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
-        ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+        (
+            "user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), or "
+            "as the API knows them, with address and request; what"
+        ),
     ),
     Action.RECEIVER_AWAY: Meaning(
         _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 _NOWHERE: Mapping[str, str] = MappingProxyType({})
 _FILE = "_file"  # names the file in which a secret stands
@@ -28,6 +29,25 @@ class Origins:
         """The same, and of the settings `names`, and all in them, the other ones."""
         kept = {name: place for name, place in self.places.items() if not _among(name, names)}
         return Origins(kept | {name: place for name, place in other.places.items() if _among(name, names)})
+
+
+class Given(BaseModel):
+    """Frozen settings that know where each of them was given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+
+    _origins: Origins = PrivateAttr(default_factory=Origins)
+
+    @property
+    def origins(self) -> Origins:
+        """Where each of them was given."""
+        return self._origins
+
+    def given_at(self, origins: Origins) -> Self:
+        """The same settings, given elsewhere."""
+        other = self.model_copy()
+        other._origins = origins
+        return other
 
 
 def given(tree: Mapping[str, object], kind: type[BaseModel], above: str = "") -> Iterator[str]:

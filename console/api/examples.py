@@ -104,3 +104,51 @@ _DESCRIBED: JsonDict = {
 }
 DESTINATION: JsonDict = {**_DESCRIBED, "configured": True, "seen_at": _AT, "tried_at": _AT, "paused": _PAUSE}
 PROBE: JsonDict = {**_DESCRIBED, "max_pdu": 16384, "kept": True, "why_not_kept": ""}
+
+ENTRY: JsonDict = {
+    "at": "2026-11-30T09:12:44.120934+00:00",
+    "by": {"role": "serve", "host": "node-1"},
+    "study": _STUDY,
+    "action": "study held",
+    "number": 4711,
+    "details": {"user": "bob", "reason": "complaint 12"},
+}
+_HASH = "Qm7Yx1kq1b9c7mZ3Z1Jm8lq0mJ2b2Q0o3cZ9b7lJ0aM="
+PROOF: JsonDict = {
+    "number": 4711,
+    "entry": '{"action":"study held","at":"2026-11-30T09:12:44.120934+00:00",...}',
+    "hash": "5a0f1d5c4b0c3d2e1f00112233445566778899aabbccddeeff00112233445566",
+    "proof": [_HASH, _HASH],
+    "checkpoint": f"dicom-node/5b1c...\n4720\n{_HASH}\n\n— dicom-node/5b1c...#1 3q2+7w...\n",
+    "cosignatures": [],
+}
+USER: JsonDict = {
+    "id": "0b0a4a52-6f0c-4c3d-9d0f-6b7f4f0f2c11",
+    "name": "alice",
+    "source": "local",
+    "subject": "",
+    "roles": ["radiologist"],
+    "bounds": {"destinations": ["PACS"], "departments": []},
+    "made_at": "2026-11-30T09:00:00+00:00",
+    "password_set_at": "2026-11-30T10:30:00+00:00",
+    "disabled_at": "2027-02-01T12:00:00+00:00",
+    "invited_until": "2026-12-01T09:00:00+00:00",
+}
+INVITED: JsonDict = {**USER, "token": "dni_...", "holds_seconds": 86400.0}
+API_KEY: JsonDict = {
+    "id": "7d1e0f6a-1f6b-4b55-8a3e-0d5a9a0f7c22",
+    "name": "worklist",
+    "scopes": ["studies:read"],
+    "bounds": {"destinations": [], "departments": []},
+    "made_at": "2026-11-30T09:00:00+00:00",
+    "made_by": "bob",
+    "until": "2027-11-30T09:00:00+00:00",
+    "revoked_at": "2027-02-01T12:00:00+00:00",
+}
+MADE_KEY: JsonDict = {**API_KEY, "key": "dnk_..."}
+SETTING: JsonDict = {
+    "name": "listener.port",
+    "value": 11112,
+    "origin": "/etc/dicom-node/node.toml",
+    "about": "TCP port (11112 is registered for DICOM); 0 takes a free one",
+}

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from console import json_views
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
 from console.api.models import Answered, of_records
@@ -44,9 +45,11 @@ class NewKey(Bound):
     days: int | None = Field(None, ge=1, le=3660, description="days that it holds; null: until it is revoked")
 
 
-KeyAnswer = of_records("KeyAnswer", "A program's key, without the key itself.", ApiKey)
+KeyAnswer = of_records("KeyAnswer", "A program's key, without the key itself.", ApiKey, example=examples.API_KEY)
 _SECRET = Field(description="sent as `Authorization: Bearer KEY`; shown this once: null where it was shown before")
-MadeAnswer = of_records("MadeAnswer", "A new key, and its text.", ApiKey, key=(str | None, _SECRET))
+MadeAnswer = of_records(
+    "MadeAnswer", "A new key, and its text.", ApiKey, example=examples.MADE_KEY, key=(str | None, _SECRET)
+)
 
 
 class KeyPage(Answered):

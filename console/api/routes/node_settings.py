@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from console import json_views
 from console.actions.settings import Effective, in_effect
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
 from console.api.models import Answered, of_records
@@ -17,7 +18,9 @@ router = subject("settings")
 
 Reader = Annotated[Asking, Depends(allowed(Permission.SETTINGS_READ))]
 
-SettingAnswer = of_records("SettingAnswer", "A setting in effect, and where it was given.", Effective)
+SettingAnswer = of_records(
+    "SettingAnswer", "A setting in effect, and where it was given.", Effective, example=examples.SETTING
+)
 
 
 class SettingsAnswer(Answered):

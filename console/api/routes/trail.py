@@ -10,9 +10,10 @@ from starlette.responses import Response
 from audit.trail import Entry
 from console import json_views
 from console.actions import trail as acting
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer
-from console.api.models import Answered, of_records
+from console.api.models import Answered, of_records, shown
 from console.api.paging import Cursor, Limit, decoded, encoded, no_cursor
 from console.api.problems import Kind, ProblemError
 from console.api.refusing import told
@@ -76,7 +77,9 @@ class Wanted:
 
 Asked = Annotated[Wanted, Depends(wanted_of)]
 
-EntryAnswer = of_records("EntryAnswer", "An entry: who did what, when, with what outcome.", Entry)
+EntryAnswer = of_records(
+    "EntryAnswer", "An entry: who did what, when, with what outcome.", Entry, example=examples.ENTRY
+)
 
 
 class EntryPage(Answered):
@@ -86,7 +89,7 @@ class EntryPage(Answered):
     next: str | None = Field(description="the cursor of the next page; null after the last one")
 
 
-class ProofAnswer(Answered):
+class ProofAnswer(shown(examples.PROOF)):  # type: ignore[misc]
     """An entry, the checkpoint that covers it, and what leads from one to the other (RFC 6962 2.1.1)."""
 
     number: int

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from console import json_views
+from console.api import examples
 from console.api.access import Asking, allowed
 from console.api.answers import answer, refuse_changed
 from console.api.models import Answered, of_records
@@ -44,12 +45,13 @@ class NewUser(Roles, Bound):
     name: Name = Field(examples=["alice"])
 
 
-UserAnswer = of_records("UserAnswer", "A user, as the node knows them.", User)
+UserAnswer = of_records("UserAnswer", "A user, as the node knows them.", User, example=examples.USER)
 _TOKEN = Field(description="by it they set a password, once; it is shown this once: null where it was shown before")
 InvitedAnswer = of_records(
     "InvitedAnswer",
     "A user, and what they set a password by.",
     User,
+    example=examples.INVITED,
     token=(str | None, _TOKEN),
     holds_seconds=(float, Field(description="s that the token holds")),
 )
