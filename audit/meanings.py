@@ -210,6 +210,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.HOST_FORGOTTEN: Meaning(
         _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
     ),
+    Action.DESTINATION_PROBED: Meaning(
+        _ACTIVITY,
+        "a person had a destination asked what it takes, in an association that sends nothing",
+        "user, request where it was by the API, destination, whether it answered",
+    ),
     Action.DESTINATION_FORGOTTEN: Meaning(
         _ALERT,
         "a person said that a destination is none any more",

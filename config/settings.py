@@ -5,13 +5,14 @@ Nothing here reads a file or the environment; `config.loading` does, and names t
 
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from config.access import AccessSettings
 from config.audit import Audit
 from config.console import Console
+from config.origins import Origins
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -490,6 +491,19 @@ class Settings(BaseModel):
     delivery: Delivery = _defaults()
     http: Http = _defaults()
     logging: Logging = _defaults()
+
+    _origins: Origins = PrivateAttr(default_factory=Origins)
+
+    @property
+    def origins(self) -> Origins:
+        """Where each of them was given."""
+        return self._origins
+
+    def given_at(self, origins: Origins) -> Self:
+        """The same settings, given elsewhere."""
+        other = self.model_copy()
+        other._origins = origins
+        return other
 
     def profile(self, name: str) -> Profile:
         """The profile of this name: the site's own, else the built-in one."""
