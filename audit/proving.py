@@ -60,7 +60,7 @@ def verify_database(
 def _archived(parts: Sequence[ArchivedPart], tiles: "_Tiles") -> Archived:
     last = parts[-1]
     hashes = (held[at : at + HASH_SIZE] for _, held in tiles(0) for at in range(0, len(held), HASH_SIZE))
-    return Archived(last.last, last.head, islice(hashes, last.last), named_key(last))
+    return Archived(last.last, last.head, islice(hashes, last.last), named_key(last), last.first, last.digest)
 
 
 def prove(database: Database, number: int) -> EntryProof:
