@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from audit.actions import Action
+from audit.archive_entries import ArchiveEntries
 from audit.chain import GENESIS, Row, Verdict
 from audit.chain import verify as follow
 from audit.clocks import Backwards
@@ -82,13 +83,16 @@ class Archived:
     """What is known of the entries 1 to `size`, which lie in an archive alone.
 
     `head` is the hash of the last of them, `leaves` the hashes of all, as the tiles have them; `key` the one that the
-    trail named first. What the rest follows from is bound by a checkpoint over just these.
+    trail named first. What the rest follows from is bound by a checkpoint over just these. The newest part among them
+    begins with entry `first`, and lies in a file of SHA-256 `digest`.
     """
 
     size: int
     head: bytes
     leaves: Iterable[bytes]
-    key: VerifierKey | None = None
+    key: VerifierKey | None
+    first: int
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -213,8 +217,10 @@ class _Watch:
         self._due = [self._kept, self._others]
         self._waiting = [next(source, None) for source in self._due]
         self._look()
-        if evidence.archived:
-            self._pass_over(evidence.archived)
+        self._archive: ArchiveEntries | None = None
+        if before := evidence.archived:
+            self._archive = ArchiveEntries(before.first, before.size, before.digest)
+            self._pass_over(before)
 
     def observed(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows. Each counts once whoever follows the chain has found that it follows, and wants the next."""
@@ -222,6 +228,8 @@ class _Watch:
             yield row
             self._trust.read(row.entry)
             self._clock.see(row.number, row.entry)
+            if self._archive:
+                self._archive.see(row.number, row.entry)
             self._head = row.hash
             for tile in self._growth.append(leaf_hash(row.entry)):
                 self._tiles.hold(tile)
@@ -250,6 +258,8 @@ class _Watch:
         """What lies beyond the last entry, or beyond the place where the chain breaks."""
         verdict, size = self._verdict, self._growth.size
         verdict.root = self._growth.frontier.root()
+        if self._archive and self._ended and (reason := self._archive.objection()):
+            verdict.convict(f"entries 1 to {verdict.archived}, which are archived", reason, (1, verdict.archived))
         if self._clock.count:
             verdict.warnings.append(str(self._clock))
         for first, source in zip(self._waiting, self._due, strict=True):

@@ -62,3 +62,19 @@ def _unquoted(decision: Json) -> Json:
         if isinstance(reasons, list)
     }
     return {**decision, "refusals": said}
+
+
+def sees_destination(asking: Asking, name: str) -> bool:
+    """Whether they may see a destination: who is bound sees those that they are bound to."""
+    return bound(asking) is None or name in asking.principal.destinations
+
+
+def refuse_unseen(asking: Asking, name: str) -> None:
+    """Raise ProblemError where they see no destination of this name."""
+    if not sees_destination(asking, name):
+        raise no_destination()
+
+
+def no_destination() -> ProblemError:
+    """What is answered about a destination that is none, or that they may not see."""
+    return ProblemError(Kind.UNKNOWN, "there is no such destination, or none that you may see: /api/v1/destinations")

@@ -80,6 +80,12 @@ def listed(database: Database) -> Sequence[User]:
         return rows.all_users(connection)
 
 
+def named(database: Database, name: str) -> User | None:
+    """The enabled one of this name, else the one that was disabled last; None where nobody ever had it."""
+    with database.transaction() as connection:
+        return rows.user_named(connection, name.strip().casefold())
+
+
 def give_roles(ledger: Ledger, name: str, roles: Collection[UserRole], by: str) -> tuple[User, User]:
     """The user before and after; what they may do changes at once."""
     with ledger.transaction() as transaction:

@@ -39,7 +39,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         max_length=256,
-        description="the ETag of `GET /studies/{study}` as it was seen: with another one meanwhile nothing is done",
+        description="the ETag that GET gave of what is changed: where it has another one by now, nothing is done",
     ),
 ]
 _WORD = r"^[^\x00-\x1f]+$"
