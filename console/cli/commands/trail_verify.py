@@ -16,8 +16,9 @@ from console.cli.output import complain, print_json, say
 from console.cli.user import ledger
 from domain.errors import ConfigurationError
 from roles.database import reading
-from roles.outside_places import Place, configured, place_of
+from roles.outside_places import Place, configured, place_of, signed_here, unheld
 from roles.seal_keys import trusted_keys
+from store.checkpoints import publications
 from store.grants import AUDITOR
 
 Key = Annotated[
@@ -64,8 +65,13 @@ def verify(
     settings = settings_from(config, data=data, database__url=database)
     keys = given_keys(settings, key)
     places = [place_of(settings, one) for one in witness] if witness else list(configured(settings))
+    places += signed_here(settings)
     with reading(settings, AUDITOR) as source:
-        verdict = verify_database(source, keys, [list(place.claims()) for place in places], archive)
+        with source.transaction() as connection:
+            told = publications(connection)
+        claims = {place.name: list(place.claims()) for place in places}
+        verdict = verify_database(source, keys, list(claims.values()), archive)
+        verdict.warnings += [] if witness else unheld(settings, told, claims)
         ledger(source).record(Action.READ, what="verify", entries=verdict.chain.checked, bad=verdict.chain.bad)
     if as_json:
         print_json(_as_json(verdict, places))
