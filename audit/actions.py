@@ -88,6 +88,7 @@ class Action(StrEnum):
     PAUSED = "work paused"
     RESUMED = "work resumed"
     HOST_FORGOTTEN = "host forgotten"
+    DESTINATION_PROBED = "destination probed"
     DESTINATION_FORGOTTEN = "destination forgotten"
     ACCEPTED = "study accepted without a result"
     DESCRIPTIONS_CLEARED = "descriptions cleared"

@@ -210,6 +210,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.HOST_FORGOTTEN: Meaning(
         _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
     ),
+    Action.DESTINATION_PROBED: Meaning(
+        _ACTIVITY,
+        "a person had a destination asked what it takes, in an association that sends nothing",
+        "user, request where it was by the API, destination, whether it answered",
+    ),
     Action.DESTINATION_FORGOTTEN: Meaning(
         _ALERT,
         "a person said that a destination is none any more",
@@ -303,7 +308,10 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
-        ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+        (
+            "user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), or "
+            "as the API knows them, with address and request; what"
+        ),
     ),
     Action.RECEIVER_AWAY: Meaning(
         _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"

@@ -108,7 +108,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.REMOVED,
         }
     ),
-    Question.ASKED: frozenset({Action.COUNTED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
+    Question.ASKED: frozenset({Action.COUNTED, Action.DESTINATION_PROBED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
     Question.LOOKED: frozenset({Action.PATIENT_SEARCHED, Action.READ, Action.RESULTS_READ, Action.TRAIL_EXPORTED}),
 }
 # The details of a run, in the order of a Reading's fields.

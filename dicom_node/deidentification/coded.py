@@ -34,6 +34,22 @@ _BESIDES: Mapping[tuple[str, str], str] = {
     ("UMLS", "C0034375"): "Qualitative Evaluations",
 }  # fmt: skip
 
+# What content items say of the patient (PS3.16 TID 1007, TID 3602): name, id, birth date, sex, age, size, weight, and
+# indices of body size. Moved with the other dates, a birth date says how far to whoever knows the birthday.
+_OF_THE_SUBJECT = frozenset({
+    *(("DCM", one) for one in (
+        "121022", "121029", "121030", "121031", "121032", "121033", "121036", "121037", "121110", "121118", "113872",
+    )),
+    *(("LN", one) for one in (
+        "8302-2", "8301-4", "3137-7", "3138-5", "29463-7", "3141-9", "8277-6", "3140-1", "39156-5", "30525-0",
+        "21112-8", "46098-0", "21840-4", "76689-9",
+    )),
+    *(("SCT", one) for one in (
+        "397669002", "424144002", "184099003", "263495000", "248152002", "248153007", "734000001", "429019009",
+        "50373000", "1153637007", "27113001", "726527001", "60621009", "301898006",
+    )),
+})  # fmt: skip
+
 
 class Codes:
     """Judges coded concepts; `known` are those of the node's model packages."""
@@ -55,6 +71,12 @@ class Codes:
 def is_code(item: Dataset) -> bool:
     """Whether an item is a coded concept (PS3.3 8.8)."""
     return any(keyword in item for keyword in (*_VALUES, "URNCodeValue", "CodingSchemeDesignator"))
+
+
+def is_of_the_subject(item: Dataset) -> bool:
+    """Whether a concept names what is asked of a patient and not of images."""
+    value = next(filter(None, (text_of(item, keyword) for keyword in _VALUES)), "")
+    return (text_of(item, "CodingSchemeDesignator"), value) in _OF_THE_SUBJECT
 
 
 def _is_sound(scheme: str, value: str) -> bool:

@@ -3,7 +3,7 @@
 from pydicom.dataset import Dataset
 
 #: Changes with every change of the lists or of the rules: reports and entries of the trail name it.
-POLICY = "1"
+POLICY = "2"
 # PS3.16 CID 7050. Of the options, those whose whole of rules is kept.
 METHODS = (
     ("113100", "Basic Application Confidentiality Profile"),
@@ -12,6 +12,9 @@ METHODS = (
     ("113105", "Clean Descriptors Option"),
     ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 )
+_METHOD = f"dicom-node policy {POLICY}"
+#: What every object says of it, whole.
+SENTENCES = (*(meaning for _, meaning in METHODS), _METHOD)
 
 
 def say(dataset: Dataset, pixels: bool) -> None:
@@ -20,7 +23,7 @@ def say(dataset: Dataset, pixels: bool) -> None:
     The methods are the patient's (PS3.3 C.7.1.1): all objects of an export state the same.
     """
     dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = f"dicom-node policy {POLICY}"
+    dataset.DeidentificationMethod = _METHOD
     dataset.DeidentificationMethodCodeSequence = [_code(*one) for one in METHODS]
     dataset.LongitudinalTemporalInformationModified = "MODIFIED"
     if pixels:

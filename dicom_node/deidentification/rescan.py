@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.attributes.files import DAMAGED
-from dicom_node.attributes.reader import is_uid, text_of
+from dicom_node.attributes.reader import is_uid, items_of, text_of
 
 # What identifies without being a name (VR PN): ids, numbers, addresses, whole values.
 _IDENTIFYING = (
@@ -32,6 +32,12 @@ _SEQUENCES = ("OtherPatientIDsSequence", "RequestAttributesSequence", "Reference
 _WORD = re.compile(r"[^\W_]+")
 _SHORTEST_WORD = 3  # two letters stand in every file
 _SHORTEST_ID = 4
+_SHORTEST_NUMBER = 6  # of digits alone: shorter ones stand among the measures of every image
+# What is written where nobody is named or nothing is known; an export that was taken in again among it.
+_NOBODY = frozenset({
+    "ANONYM", "ANONYMISED", "ANONYMIZED", "ANONYMOUS", "DEFAULT", "EMPTY", "NAME", "NONE", "NULL", "OTHER", "PSEUDONYM",
+    "REMOVED", "TEST", "UNDEFINED", "UNKNOWN", "UNSPECIFIED",
+})  # fmt: skip
 _SHORTEST_IN_PIXELS = 7  # letters: shorter ones come by chance
 # What text may be written in: PS3.3 C.12.1.1.2, and what programs write besides.
 _ENCODINGS = ("latin-1", "utf-8", "iso8859-2", "iso8859-5", "iso8859-7", "cp1252", "shift-jis", "iso2022_jp", "euc-kr",
@@ -51,9 +57,9 @@ class Identity:
     def add(self, source: Dataset) -> None:
         """What one object names, at any depth."""
         for name in _names(source):
-            self.words.update(_WORD.findall(name))
+            self.words.update(one for one in _WORD.findall(name) if one.upper() not in _NOBODY)
         makers = " ".join(text_of(source, one) for one in _MAKERS).upper()
-        self.values.update(one for one in _values(source) if len(one) >= _SHORTEST_ID and one.upper() not in makers)
+        self.values.update(one for one in _values(source) if _is_somebody(one) and one.upper() not in makers)
 
     def search(self) -> "Search":
         """What searches files for it: made once for all that was added until now."""
@@ -73,9 +79,14 @@ class Search:
         hidden = (one for one in words | values if len(one) >= _SHORTEST_IN_PIXELS and not is_uid(one))
         self._in_pixels = {form for one in hidden for form in _forms(one)}
 
-    def finds(self, part10: bytes) -> bool:
-        """Whether one of them stands in the file's bytes, by itself; in pixels anyhow."""
+    def finds(self, part10: bytes, but: Iterable[str] = ()) -> bool:
+        """Whether one of them stands in the file's bytes, by itself; in pixels anyhow.
+
+        `but` are whole sentences that every file has: people are called by some of their words.
+        """
         head, pixels = _parted(part10.lower())
+        for sentence in but:
+            head = head.replace(sentence.lower().encode(), b"")
         return any(_stands(one, head) for one in self._forms) or any(one in pixels for one in self._in_pixels)
 
 
@@ -84,10 +95,22 @@ def _stands(form: bytes, content: bytes) -> bool:
     at = content.find(form)
     while at >= 0:
         beside = content[max(0, at - 1) : at] + content[at + len(form) : at + len(form) + 1]
-        if not any(one in _LETTERS for one in beside):
+        if not any(one in _LETTERS for one in beside) and not (form.isdigit() and _is_fraction(content, at, form)):
             return True
         at = content.find(form, at + 1)
     return False
+
+
+def _is_fraction(content: bytes, at: int, form: bytes) -> bool:
+    """Whether digits are of a number with a decimal point, before it or after it."""
+    before, after = content[max(0, at - 2) : at], content[at + len(form) :][:2]
+    return any(len(two) == 2 and two.replace(b".", b"").isdigit() and b"." in two for two in (before, after))
+
+
+def _is_somebody(value: str) -> bool:
+    """Whether an id, or another value, can tell anybody apart."""
+    shortest = _SHORTEST_NUMBER if value.isdigit() else _SHORTEST_ID
+    return len(value) >= shortest and value.upper() not in _NOBODY
 
 
 def _forms(text: str) -> Iterator[bytes]:
@@ -116,7 +139,7 @@ def _elements(source: Dataset) -> Iterator[DataElement]:
         try:
             element = source[tag]
             items = element.value if element.VR == "SQ" else ()
-        except DAMAGED:
+        except (*DAMAGED, OSError):  # pydicom's too, for items that end within a tag
             continue
         yield element
         for item in items:
@@ -124,6 +147,6 @@ def _elements(source: Dataset) -> Iterator[DataElement]:
 
 
 def _values(source: Dataset) -> Iterator[str]:
-    for holder in (source, *(item for keyword in _SEQUENCES for item in source.get(keyword) or ())):
+    for holder in (source, *(item for keyword in _SEQUENCES for item in items_of(source, keyword))):
         for keyword in _IDENTIFYING:
             yield from filter(None, (one.strip() for one in text_of(holder, keyword).split("\\")))

@@ -16,7 +16,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from dicom_node.attributes.files import DAMAGED, by_pydicom
 from dicom_node.attributes.reader import text_of
 from dicom_node.deidentification import methods
-from dicom_node.deidentification.coded import Codes, is_code
+from dicom_node.deidentification.coded import Codes, is_code, is_of_the_subject
+from dicom_node.deidentification.persons import Persons
 from dicom_node.deidentification.pseudonyms import Pseudonyms
 from dicom_node.deidentification.values import Values
 from dicom_node.deidentification.words import Cleaner
@@ -71,12 +72,16 @@ class Scrubbed:
 
 @dataclass
 class Scrubber:
-    """Scrubs the objects of a study; `names` are words that its persons are called, `texts` and `codes` known ones."""
+    """Scrubs the objects of a study; `names` are words that its persons are called, `texts` and `codes` known ones.
+
+    `persons` tells whose an object is, beside the others of its study.
+    """
 
     pseudonyms: Pseudonyms
     names: Collection[str] = ()
     texts: Collection[str] = ()
     codes: Collection[Code] = ()
+    persons: Persons = field(default_factory=Persons)
     _cleaner: Cleaner = field(init=False)
     _codes: Codes = field(init=False)
 
@@ -89,13 +94,13 @@ class Scrubber:
 
         The pixels themselves are taken over as they are. Raises UnusableInput where it names no instance.
         """
-        who = _said(source, "IssuerOfPatientID"), _said(source, "PatientID") or _said(source, "StudyInstanceUID")
+        who = self.persons.of(source)
         values = Values(self.pseudonyms, self._cleaner, self.pseudonyms.distance(*who))
         one = _One(values, self._codes, Counter())
         made = one.dataset(source)
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-            if not made.get(keyword):
-                raise UnusableInput(f"it has no {keyword}")
+            if not isinstance(made.get(keyword), str) or not made[keyword].value:
+                raise UnusableInput(f"it has no {keyword}, or several")
         if "ContentSequence" in source and not made.get("ConceptNameCodeSequence"):
             raise NotSuitable("the code of its title is not known")
         pseudonym = self.pseudonyms.patient(*who)
@@ -155,7 +160,7 @@ class _One:
         try:
             found = source[tag]
             values, empty = found.value, found.is_empty
-        except DAMAGED:
+        except (*DAMAGED, OSError):  # pydicom's too, for items that end within a tag
             self.done["unreadable"] += 1
             return None
         vr = dictionary_VR(tag)
@@ -186,6 +191,8 @@ class _One:
             sound = vr == found.VR and all(isinstance(one, _BINARY[vr] | int) for one in said)
             return (vr, found.value) if sound else None
         made = [self._value(vr, str(one), keyword) for one in said]
+        if vr in ("DS", "IS") and any(str(one) and not left for one, left in zip(said, made, strict=True)):
+            return None  # a vector that lost a number has the others in wrong places
         if keyword in ("ImageType", "FrameType"):
             made = [one for k, one in enumerate(made) if one or k < 2]
         if not any(made):
@@ -220,6 +227,8 @@ class _One:
             return None  # it counts content items, of which some may have gone
         if "ValueType" not in item:
             return made
+        if any(map(is_of_the_subject, item.get("ConceptNameCodeSequence") or ())):
+            return None
         kind = text_of(item, "ValueType")
         named = "ConceptNameCodeSequence" not in item or made.get("ConceptNameCodeSequence")
         says = _SAYS.get(kind)
@@ -236,11 +245,6 @@ class _One:
         made.CodingSchemeDesignator = text_of(item, "CodingSchemeDesignator")
         made.CodeMeaning = meaning[:_LONGEST_MEANING]
         return made
-
-
-def _said(dataset: Dataset, keyword: str) -> str:
-    """A value as a text, in whatever letters; raises UnusableInput where it cannot be read."""
-    return str(by_pydicom(lambda: dataset.get(keyword) or "", f"its {keyword} cannot be read")).strip("\0 ")
 
 
 def opened(source: Path | bytes, pixels: bool = True) -> FileDataset:

@@ -6,13 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydicom.valuerep import format_number_as_ds
+
 from dicom_node.deidentification.pseudonyms import Pseudonyms, moved
 from dicom_node.deidentification.words import STRUCK, Cleaner
 
 # Characters that a value has room for.
 _ROOM: Mapping[str, int] = {"SH": 16, "LO": 64, "CS": 16, "ST": 1024, "LT": 10240}
 _WHOLE = re.compile(r"[+-]?\d{1,6}")  # an id, or a date with its century, is longer
+# What counts photons, or is of small units, has more digits than that.
+_COUNT = re.compile(r"[+-]?\d{1,10}")
+_COUNTS = frozenset({
+    "ActualFrameDuration", "CountsAccumulated", "ExposureInuAs", "PrimaryPromptsCountsAccumulated",
+    "SecondaryCountsAccumulated",
+})  # fmt: skip
 _LONGEST_DECIMAL = 16
+_LONGEST_READ = 64
 _DAY = re.compile(r"\d{8}")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
 _MOMENT = re.compile(r"(\d{8})((?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
@@ -32,6 +41,8 @@ class Values:
         """What may stay of a value with this VR of the dictionary's; nothing of a VR that is not listed here."""
         bare = said.strip("\0 ")
         made = self._by_vr.get(vr, _nothing)(bare)
+        if keyword in _COUNTS and _COUNT.fullmatch(bare):
+            made = bare
         if keyword in _TERMS_OR_WORDS and not made:
             made = self._words_alone(bare)
         return made[: _ROOM.get(vr, len(made))].rstrip()
@@ -44,7 +55,7 @@ class Values:
             "UI": self.pseudonyms.uid,
             "CS": self.cleaner.term,
             "IS": lambda said: said if _WHOLE.fullmatch(said) else "",
-            "DS": lambda said: said if _is_decimal(said) else "",
+            "DS": _decimal,
             "DA": lambda said: moved(said, self.distance) if _DAY.fullmatch(said) else "",
             "TM": lambda said: said if _TIME.fullmatch(said) else "",
             "DT": self._moment,
@@ -65,8 +76,11 @@ def _nothing(said: str) -> str:
     return ""
 
 
-def _is_decimal(said: str) -> bool:
+def _decimal(said: str) -> str:
+    """A finite number; shortened to what a DS has room for where a maker wrote it with more digits."""
     try:
-        return len(said) <= _LONGEST_DECIMAL and math.isfinite(float(said)) and "_" not in said
+        if len(said) > _LONGEST_READ or "_" in said or not math.isfinite(float(said)):
+            return ""
     except ValueError:
-        return False
+        return ""
+    return said if len(said) <= _LONGEST_DECIMAL else format_number_as_ds(float(said))

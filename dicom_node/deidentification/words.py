@@ -16,14 +16,17 @@ _WORD = re.compile(r"[^\W_]+(?:[.'][^\W_]+)*")
 # Signs that may stand between words; every other one is a space.
 _SIGNS = frozenset(" ,;:()/+-_%=<>&.")
 # Vertebrae and segments, weightings, dimensions, b-values, kernels, sizes with their unit, orders.
+# None of them a sex with an age (M57Y), and none a year: b-values go by tens, and from a thousand on by hundreds.
 _TERM = re.compile(
-    r"[tlcs]\d{1,2}|t[12]\w{0,4}|[234]d|b\d{1,4}|[a-z]{1,2}\d{2}[a-z]{0,2}|[a-z]|\d{1,3}(st|nd|rd|th)|"
+    r"[tlcs]\d{1,2}|t[12](w|wi|c|ce|gd|km|se|tse|fse|ffe|gre|fl|fs|flair|dark|space|vibe|mpr|map|star|rho)?|[234]d|"
+    r"b(\d{1,2}|\d{2}0|\d{1,2}00)|([a-eg-ln-vx-z]|[a-z]{2})\d{2}[a-z]{0,2}|[a-z]|\d{1,3}(st|nd|rd|th)|"
     r"\d{1,4}(\.\d{1,4})?(mm|mm2|mm3|cm|cm2|cm3|ml|kv|kvp|mas|ma|ms|s|sec|t|hu|x|deg|min)"
 )
 _NUMBER = re.compile(r"\d{1,2}|\d{1,3}\.\d{1,3}")
 # Numbers of templates, and directions in the patient (PS3.3 C.7.6.1.1.1).
 _TEMPLATE = re.compile(r"\d{1,4}|[APRLHF]{1,3}")
 _MOST_NUMBERS = 1  # by themselves in a text: three are a date
+_ANY_DIGITS = re.compile(r"[\d.]+")
 _SHORTEST_NAME = 2
 _LONGEST_TEXT = 1 << 16
 
@@ -57,15 +60,31 @@ class Cleaner:
         )
 
     def _pieces(self, said: str) -> Iterator[str]:
-        numbers, end = 0, 0
-        for found in _WORD.finditer(said):
+        words = list(_WORD.finditer(said))
+        stays = self._staying([one[0] for one in words])
+        end = 0
+        for found, stay in zip(words, stays, strict=True):
             yield from (one if one in _SIGNS else " " for one in said[end : found.start()])
             end = found.end()
-            number = bool(_NUMBER.fullmatch(found[0]))
-            numbers += number
-            stays = numbers <= _MOST_NUMBERS if number else self._may_stay(found[0])
-            yield found[0] if stays else STRUCK
+            yield found[0] if stay else STRUCK
         yield from (one if one in _SIGNS else " " for one in said[end:])
+
+    def _staying(self, words: list[str]) -> list[bool]:
+        """Which words stay.
+
+        A whole number does where it stands between words: beside another one it is of a date, and beside what goes it
+        is an age, a day, or the number of a house.
+        """
+        stays, numbers = [], 0
+        for word in words:
+            number = bool(_NUMBER.fullmatch(word))
+            numbers += number
+            stays.append(numbers <= _MOST_NUMBERS if number else self._may_stay(word))
+        for k, word in enumerate(words):
+            beside = [one for one in (k - 1, k + 1) if 0 <= one < len(words)]
+            if word.isdigit() and any(not stays[one] or _ANY_DIGITS.fullmatch(words[one]) for one in beside):
+                stays[k] = False
+        return stays
 
     def _may_stay(self, word: str) -> bool:
         folded = _folded(word)
