@@ -85,6 +85,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.KEY_REVOKED,
             Action.MODEL_ADDED,
             Action.RESTORED,
+            Action.RIGHTS_GRANTED,
             Action.SCHEMA_UPGRADED,
             Action.PART_ARCHIVED,
             Action.PART_PUT_BACK,
