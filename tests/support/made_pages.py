@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.support import air, conformance, friday, interoperability, trail_table
+from tests.support import air, conformance, friday, interoperability, permissions_table, trail_table
 from tests.support.counterparts import ROOT
 
 PAGES = (
@@ -18,6 +18,7 @@ PAGES = (
     ROOT / "docs" / "ihe-air.md",
     ROOT / "docs" / "friday.md",
     ROOT / "docs" / "audit.md",
+    ROOT / "docs" / "security.md",
 )
 TABLES: Mapping[str, Callable[[], str]] = {
     **conformance.TABLES,
@@ -25,6 +26,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **air.TABLES,
     **friday.TABLES,
     **trail_table.TABLES,
+    **permissions_table.TABLES,
 }
 _MADE = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
