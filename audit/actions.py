@@ -14,6 +14,7 @@ class Action(StrEnum):
     STOPPED = "stopped"
     CLOCK = "clock compared"
     SCHEMA_UPGRADED = "schema upgraded"
+    RIGHTS_GRANTED = "database rights granted"
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"

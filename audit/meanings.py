@@ -37,6 +37,9 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a release has changed the database's schema",
         "the revision before and after, version; user by a command",
     ),
+    Action.RIGHTS_GRANTED: Meaning(
+        _ALERT, "a person gave the database's roles their rights as they are to be, and took what was more", "user"
+    ),
     Action.CONFIGURED: Meaning(
         _ALERT,
         "a role has read its settings, at its start or on a reload",

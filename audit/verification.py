@@ -5,19 +5,20 @@ Pure: entries, tiles and checkpoints come as iterators, so that a trail of any l
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audit.actions import Action
 from audit.archive_entries import ArchiveEntries
 from audit.chain import GENESIS, Row, Verdict
 from audit.chain import verify as follow
-from audit.clocks import Backwards
+from audit.clocks import Backwards, later
 from audit.notes import Checkpoint, Note, NoteError, VerifierKey
 from audit.tiles import HEIGHT, WIDTH, Growth, Tile
 from audit.tree import HASH_SIZE, leaf_hash
 from domain.json_records import json_object
 
 _MOST_SAID = 20  # convictions that are told one by one
+_UNSIGNED = timedelta(minutes=1)  # in which entries are signed wherever the role seal runs
 _OF_KEYS = f'"action":"{Action.TRAIL_KEY}"'
 _UNBOUND = (
     "no key was given: signatures are held against the first key that the trail itself names, which whoever rewrites "
@@ -211,6 +212,7 @@ class _Watch:
         self._clock = Backwards()
         self._ended = False  # whether the chain was followed to the last entry
         self._agreed = 0  # entries that the last claim which agrees covers
+        self._unsigned = ""  # the moment of the first entry behind those
         self._kept = _in_order(evidence.kept, verdict)
         others = [said for source in evidence.others for said in _in_order(source, verdict)]
         self._others = iter(sorted(others, key=lambda said: said.checkpoint.size))
@@ -234,6 +236,7 @@ class _Watch:
             for tile in self._growth.append(leaf_hash(row.entry)):
                 self._tiles.hold(tile)
             self._look()
+            self._unsigned = "" if self._agreed == row.number else self._unsigned or self._clock.latest
         self._ended = True
 
     def _pass_over(self, archived: Archived) -> None:
@@ -269,6 +272,11 @@ class _Watch:
                     verdict.convict(said.claim.where, reason, (size + 1, said.checkpoint.size))
                 else:
                     verdict.unreached += 1
+        if verdict.claims and self._ended and later(self._clock.latest, self._unsigned, _UNSIGNED):
+            verdict.warnings.append(
+                f"entries {self._agreed + 1} to {size} are under no checkpoint, since {self._unsigned}: does the role "
+                "seal run?"
+            )
         if not verdict.claims and not verdict.convicted and size:
             verdict.warnings.append(
                 "there is no checkpoint: who may write to the database may have made all of this anew"

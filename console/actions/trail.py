@@ -16,9 +16,10 @@ from audit.verification import Claim, TrailVerdict
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from domain.records import Listed
-from roles.outside_places import Place
+from roles.outside_places import Place, unheld
 from roles.seal_keys import trusted_keys
 from store import trail
+from store.checkpoints import publications
 from store.database import Database
 from store.trail import EntryFilter
 
@@ -95,10 +96,17 @@ def verified(
     places: Sequence[Place],
     archive: Path | None = None,
     passing: Passing = iter,
+    unheld_of: Settings | None = None,
 ) -> TrailVerdict:
-    """The whole trail held against all that is known of it; entries that are read go through `passing`."""
-    claims = [list(place.claims()) for place in places]
-    verdict = verify_database(ledger.database, keys, claims, archive, passing)
+    """The whole trail held against all that is known of it; entries that are read go through `passing`.
+
+    Of the outside places of `unheld_of` it is said what they were given and have no longer.
+    """
+    with ledger.database.transaction() as connection:
+        told = publications(connection)
+    claims = {place.name: list(place.claims()) for place in places}
+    verdict = verify_database(ledger.database, keys, list(claims.values()), archive, passing)
+    verdict.warnings += unheld(unheld_of, told, claims) if unheld_of else []
     ledger.record(Action.READ, what="verify", entries=verdict.chain.checked, bad=verdict.chain.bad)
     return verdict
 

@@ -51,6 +51,7 @@ def application(
         openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # such an address is made of the Host that a stranger named
         lifespan=_bounded(backend.settings.console.threads),
     )
     app.state.backend, app.state.authenticator = backend, authenticator

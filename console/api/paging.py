@@ -45,6 +45,7 @@ class Place:
             return None
         try:
             at, id_ = decoded(cursor)
+            id_.encode()  # a half of a character is none
             if "\0" in id_:
                 raise ValueError("an id that no row has")
             moment = datetime.fromisoformat(at)

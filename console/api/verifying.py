@@ -16,7 +16,7 @@ from console.actions.trail import size, verified
 from console.api.streams import Pieces
 from domain.errors import NodeError, word
 from domain.json_records import JsonObject
-from roles.outside_places import configured
+from roles.outside_places import configured, signed_here
 from roles.seal_keys import trusted_keys
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class _Verification(threading.Thread):
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         super().__init__(name="verification", daemon=True)
         self._ledger, self._settings = ledger, settings
-        self._keys, self._places = trusted_keys(settings), list(configured(settings))
+        self._keys, self._places = trusted_keys(settings), [*configured(settings), *signed_here(settings)]
         self._told = threading.Event()
         self.checked = 0
         self.verdict: TrailVerdict | None = None
@@ -41,7 +41,9 @@ class _Verification(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.verdict = verified(self._ledger, self._keys, self._places, passing=self._passing)
+            self.verdict = verified(
+                self._ledger, self._keys, self._places, passing=self._passing, unheld_of=self._settings
+            )
         except _ToldToEnd:
             pass
         except Exception as error:  # the thread's boundary: who waits for it raises it

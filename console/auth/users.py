@@ -23,10 +23,15 @@ _NAME = re.compile(r"[\w.@+-]{1,64}")
 _WITHOUT_KEY = frozenset(UserRole) - {UserRole.SERVICE}
 
 
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so: of anything else the database is not asked."""
+    return _NAME.fullmatch(text) is not None
+
+
 def user_name(text: str) -> str:
     """The name as it is kept; raises ConfigurationError where it is none."""
     name = text.strip().casefold()
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigurationError(f"{text!r} is no user's name: 1 to 64 letters, digits and any of . _ - + @")
     return name
 

@@ -154,3 +154,15 @@ def test_the_settings_in_effect_are_told_with_where_each_was_given_and_no_secret
     assert KEY not in str(found)
     for role in ("operator", "auditor", "radiologist", "service"):
         assert api(role, "GET", "/settings").status_code == 403
+
+
+def test_nobody_sees_all_because_what_they_were_bound_to_is_blank(api: Asked) -> None:
+    for blank in (" ", "  "):
+        refused = api("administrator", "POST", "/keys", json={**BLANK, "name": "blank", "destinations": [blank]})
+        assert refused.status_code == 422
+    made = api("administrator", "POST", "/keys", json={**BLANK, "name": "odd", "departments": ["\u00a0"]})
+    assert made.status_code == 201
+    assert made.json()["bounds"] != {"destinations": [], "departments": []}
+
+
+BLANK = {"scopes": ["studies:read"]}

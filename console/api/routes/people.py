@@ -11,7 +11,9 @@ from domain.people import Bounds
 _NAME = r"^[\w.@+-]{1,64}$"
 Name = Annotated[str, Field(pattern=_NAME, description="1 to 64 letters, digits and any of . _ - + @")]
 Named = Annotated[str, Path(pattern=_NAME, description="the name", examples=["alice"])]
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+_Word = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")
+]
 _Words = Annotated[list[_Word], Field(max_length=100)]
 
 
@@ -29,4 +31,5 @@ class Bound(BaseModel):
 
 
 def _stripped(words: Collection[str]) -> frozenset[str]:
-    return frozenset(filter(None, (one.strip() for one in words)))
+    """Of blanks nothing would be left, and whoever is bound to nothing sees all: so a blank stays, and is nobody's."""
+    return frozenset(one.strip() or one for one in words)

@@ -115,7 +115,7 @@ def give_roles(asking: Keeper, name: Named, roles: Roles, key: Key = None, if_ma
 
 @router.put("/{name}/bounds", response_model=UserAnswer, summary="To whose results a user is bound")
 def bind_user(asking: Keeper, name: Named, bounds: Bound, key: Key = None, if_match: IfMatch = None) -> Response:
-    """To those of studies of these destinations and departments; without any, to none."""
+    """To those of studies of these destinations and departments alone; without any they see those of all."""
 
     def do() -> User:
         return auth_users.bind(asking.ledger, name, bounds.bounds, asking.principal.name)[1]

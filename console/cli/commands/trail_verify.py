@@ -16,7 +16,7 @@ from console.cli.output import complain, print_json, say
 from console.cli.user import ledger
 from domain.errors import ConfigurationError
 from roles.database import reading
-from roles.outside_places import Place, configured, place_of
+from roles.outside_places import Place, configured, place_of, signed_here
 from roles.seal_keys import trusted_keys
 from store.grants import AUDITOR
 
@@ -64,8 +64,9 @@ def verify(
     settings = settings_from(config, data=data, database__url=database)
     keys = given_keys(settings, key)
     places = [place_of(settings, one) for one in witness] if witness else list(configured(settings))
+    places += signed_here(settings)
     with reading(settings, AUDITOR) as source:
-        verdict = verified(ledger(source), keys, places, archive)
+        verdict = verified(ledger(source), keys, places, archive, unheld_of=None if witness else settings)
     if as_json:
         print_json(json_views.verdict(verdict, [place.name for place in places]))
     else:
