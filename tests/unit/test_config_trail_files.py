@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import roles.unusable
 from tests.unit.test_config_named_files import said, secret
 
 PLACE = '[[audit.witnesses]]\nname = "w"\n'
@@ -51,3 +52,10 @@ def test_two_places_of_one_file_are_named(tmp_path: Path) -> None:
 def test_places_that_can_be_used_are_taken(tmp_path: Path) -> None:
     (tmp_path / "seal").mkdir()
     assert said(tmp_path, f'{PLACE}kind = "file"\nfile = "w"\n[audit]\nkeys = "seal"\n') == []
+
+
+def test_an_api_that_is_asked_for_and_cannot_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles.unusable, "_OF_PEOPLE", ("fastapi", "no_such_library"))
+    (line,) = said(tmp_path, "[console]\nenabled = true\nport = 0\n")
+    assert line.endswith("(no_such_library is missing): pip install 'dicom-node[people]'"), line
+    assert said(tmp_path, "[console]\nport = 0\n") == []
