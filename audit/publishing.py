@@ -4,6 +4,7 @@ Publishing makes no entry, for that would have to be signed and published in tur
 that it does again, is one each.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
@@ -23,6 +24,8 @@ from store.checkpoints import CheckpointRow, Publication
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 
 class Publisher:
     """Gives one place the newest checkpoint, and before it each by which a key took over from another."""
@@ -34,6 +37,7 @@ class Publisher:
         self._outlet: Outlet | None = None
         self._clock = clock
         self._told: Publication | None = None
+        self._said = ""  # why it takes none, as the log has it
         self._own: NodeError | None = None  # what our own database said while a place asked for a proof
 
     def step(self) -> bool:
@@ -98,12 +102,19 @@ class Publisher:
                 checkpoints.cosign(connection, row.number, self._witness.name, "\n".join(lines), now)
         if told.away_since is not None:
             self._record(Action.WITNESS_BACK, since=_text(told.away_since))
+        if self._said:
+            _log.warning("an outside place takes checkpoints again", extra={"place": self._witness.name})
+            self._said = ""
         self._told = taken
         return taken
 
     def _failed(self, told: Publication, error: NodeError) -> None:
         """Kept, and an entry, when it begins and when what is wrong becomes another thing."""
         reason = error.sentence
+        if self._said != reason:
+            extra = {"place": self._witness.name, "reason": reason}
+            _log.warning("an outside place takes no checkpoints now; none is lost", extra=extra)
+            self._said = reason
         if told.away_since is None or (isinstance(error, Contradicted) and told.reason != reason):
             self._record(Action.CONTRADICTED if isinstance(error, Contradicted) else Action.WITNESS_AWAY, reason=reason)
         if told.reason != reason or told.away_since is None:

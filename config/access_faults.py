@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from config.settings import Settings
 from config.sources import Fault
 
+_WELL_KNOWN = "/.well-known/openid-configuration"
+
 
 def contradictory(settings: Settings) -> Iterator[Fault]:
     """Half of a provider, one that is asked without TLS, and times that rule each other out."""
@@ -38,6 +40,9 @@ def _provider(settings: Settings, issuer: str) -> Iterator[Fault]:
     if console.public_url is None and not _is_here(console.host):
         said = "access.issuer: give console.public_url, the address to which the provider sends browsers back"
         yield Fault(said, (("access", "issuer"), ("console", "public_url")))
+    if issuer.rstrip("/").endswith(_WELL_KNOWN):
+        rest = issuer.rstrip("/").removesuffix(_WELL_KNOWN)
+        yield _fault(f"access.issuer ({issuer}) is where the issuer is described: write {rest}", "issuer")
     if urlsplit(issuer).scheme == "http" and not _is_here(urlsplit(issuer).hostname or ""):
         yield _fault(f"access.issuer ({issuer}) is asked without TLS: write https://", "issuer")
 

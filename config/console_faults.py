@@ -18,6 +18,10 @@ def contradictory(settings: Settings) -> Iterator[Fault]:
         said = f"console.host ({console.host}) can be reached from the network, and passwords would go there in clear"
         paths: tuple[KeyPath, ...] = (("console", "host"), ("console",))
         yield Fault(f"{said}: give console.tls.certificate, or console.proxies where one speaks TLS for it", paths)
+    public = urlsplit(str(console.public_url or ""))
+    if public.scheme == "http" and not _is_here(public.hostname or ""):
+        said = f"console.public_url ({console.public_url}) is asked without TLS, and passwords would go there in clear"
+        yield Fault(f"{said}: write https://", (("console", "public_url"),))
     if (console.tls.certificate is None) != (console.tls.key is None):
         lacks = "certificate" if console.tls.certificate is None else "key"
         yield Fault(f"console.tls.{lacks} is not given: certificate and key belong together", (("console", "tls"),))

@@ -66,16 +66,28 @@ def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
     for table, known in peers:
         for number, one in enumerate(known):
             yield f"{table}.{element(one.name, number)}", (table, number), *one.endpoint
-    for number, receiver in enumerate(settings.audit.receivers):
-        if receiver.transport != "udp" or receiver.url:
-            where = f"audit.receivers.{element(receiver.name, number)}"
-            yield where, ("audit", "receivers", number), *receiver.endpoint
+    yield from _of_audit(settings)
+    if settings.access.issuer:
+        yield "access.issuer", ("access", "issuer"), *_host_and_port(settings.access.issuer)
     if settings.bus.kafka:
         yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):
         secret = getattr(settings.database, name)
         if secret is not None:
             yield f"database.{name}", ("database", name), *_host_and_port(secret.get_secret_value())
+
+
+def _of_audit(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
+    for number, receiver in enumerate(settings.audit.receivers):
+        if receiver.transport != "udp" or receiver.url:
+            where = f"audit.receivers.{element(receiver.name, number)}"
+            yield where, ("audit", "receivers", number), *receiver.endpoint
+    for number, witness in enumerate(settings.audit.witnesses):
+        where, path = f"audit.witnesses.{element(witness.name, number)}", ("audit", "witnesses", number)
+        if witness.kind == "syslog" and witness.transport != "udp":
+            yield where, path, *witness.endpoint
+        elif witness.url:
+            yield where, path, *_host_and_port(witness.url)
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

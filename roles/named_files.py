@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from audit.client_tls import client_context
 from config.certificates import certificate_files, first_expiry
 from config.peers import Peer
 from config.secret_files import secret_in
@@ -12,6 +13,7 @@ from config.settings import Settings
 from config.sources import Fault
 from config.toml_lines import KeyPath, element
 from domain.errors import ConfigurationError
+from roles import trail_files
 
 # A setting in words, its place, and what fails where a file of it cannot be used.
 _Use = tuple[str, KeyPath, Callable[[], object]]
@@ -28,6 +30,9 @@ def of_peers(settings: Settings) -> Iterator[Fault]:
     The node runs with them: it reads each anew when it is wanted, and goes on once it is mended.
     """
     yield from _failing(_of_peers(settings))
+    yield from _failing(trail_files.uses(settings))
+    if settings.access.issuer is not None and settings.access.ca is not None:
+        yield from _failing(iter([("access.ca", ("access", "ca"), partial(client_context, settings.access.ca))]))
     for setting, file in certificate_files(settings):
         ends = first_expiry(file)
         if ends is not None and ends < time.time():

@@ -85,6 +85,8 @@ def known_by_commands(name: str, settings: Settings) -> Facts:
         return Facts(destinations=tuple(one.name for one in settings.destinations))
     if name == "work" and settings.models.folder is not None:
         return Facts(models=str(settings.models.folder.absolute()))
+    if name == "serve" and settings.console.port:
+        return Facts(api=settings.console.url)
     return Facts()
 
 

@@ -17,6 +17,7 @@ class Facts:
     models: str = ""
     url: str = ""
     owner_url: str = ""
+    api: str = ""
 
 
 @dataclass(frozen=True)

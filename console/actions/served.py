@@ -24,6 +24,12 @@ def certainly_served(settings: Settings) -> set[str]:
     return served(settings)
 
 
+def people_door(settings: Settings) -> str:
+    """Where people reach the API: of the node that runs on the data folder, else by the settings that are at hand."""
+    said = running(settings.data, "serve")
+    return (said.facts.api if said else "") or settings.console.url
+
+
 def former_aet(settings: Settings) -> str:
     """The AE title that the running listener answers to where the settings say another, else ""."""
     if running(settings.data, "listen") is None:

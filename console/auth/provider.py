@@ -5,6 +5,7 @@ names one that is not among them.
 """
 
 import json
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from console.auth.id_tokens import ASYMMETRIC, Expected, UnknownKey
 from console.auth.refusals import ProviderAway, Unproven
 from console.auth.sign_in import Provided
 
+_log = logging.getLogger(__name__)
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _TIMEOUT = 10.0  # s
 _LARGEST = 1 << 20  # bytes of an answer
@@ -203,6 +205,10 @@ class Provider:
             try:
                 yield
             except ProviderAway as error:
+                if self._away is None:
+                    # Why is for whoever runs the node, and not for strangers; no secret is in what was asked here.
+                    reason = str(error.__cause__ or error.sentence)
+                    _log.warning("the provider of users does not answer", extra={"reason": reason})
                 self._away = self._monotonic(), error.sentence
                 raise
             self._away = None

@@ -114,7 +114,7 @@ def test_a_database_that_was_put_back_is_behind_what_was_published(
 
 
 def test_a_place_that_is_away_loses_nothing_and_is_told_when_it_goes_and_when_it_is_back(
-    trail: SignedTrail, tmp_path: Path
+    trail: SignedTrail, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "mount"
     publish = publisher(trail, kind="file", file=folder / "checkpoints.jsonl")
@@ -127,6 +127,10 @@ def test_a_place_that_is_away_loses_nothing_and_is_told_when_it_goes_and_when_it
     folder.mkdir()
     assert publish.step()
     assert (recorded(trail, Action.WITNESS_BACK), told(trail).away_since) == (1, None)
+    assert [one.getMessage() for one in caplog.records if one.name == "audit.publishing"] == [
+        "an outside place takes no checkpoints now; none is lost",
+        "an outside place takes checkpoints again",
+    ]
     assert [Checkpoint.parse(Note.parse(one.note).text).size for one in in_file(folder / "checkpoints.jsonl")] == [25]
     trail.sealed(0)
     assert trail.verified().intact

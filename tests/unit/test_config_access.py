@@ -32,6 +32,14 @@ def test_what_is_sound_is_taken() -> None:
         ({**SOUND, "client_id": ""}, "give access.client_id"),
         ({**SOUND, "grants": []}, "has a role here"),
         ({**SOUND, "issuer": "http://login.example"}, "without TLS: write https://"),
+        (
+            {**SOUND, "issuer": f"{SOUND['issuer']}/.well-known/openid-configuration"},
+            "write https://login.example/realms/x",
+        ),
+        (
+            {"console": {"public_url": "http://node.example", "proxies": ["10.0.0.1"]}},
+            "console.public_url (http://node.example) is asked without TLS",
+        ),
         ({**SOUND, "scopes": ["profile"]}, "lacks openid"),
         ({**SOUND, "grants": [{**GRANT, "role": "king"}]}, "radiologist"),
         ({"idle": 7200.0, "longest": 3600.0}, "access.idle (7200) is longer than access.longest (3600)"),

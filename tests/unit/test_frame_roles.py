@@ -1,16 +1,19 @@
 """The roles are the same set wherever they are named, and the table of handlers names what is there."""
 
+import os
 import re
 from importlib import import_module
 from pathlib import Path
 
 import yaml
 
+from config.console import Console
 from config.settings import Bus, Models, Settings
 from config.web import Web
+from console.actions.served import people_door
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.process import known_by_commands
-from roles.run_files import Facts
+from roles.run_files import Facts, RunFile, publish
 from roles.supervisor import role_processes
 from roles.table import GROUPS, ROLES, module
 
@@ -51,10 +54,20 @@ def test_every_consumer_of_events_is_in_the_table_with_its_role() -> None:
     assert sum(source.count("with consume(") for source in sources) == len(GROUPS)
 
 
+def test_who_sets_a_password_is_sent_to_the_door_of_the_node_that_runs(tmp_path: Path) -> None:
+    own, running = Settings(data=tmp_path), Settings(data=tmp_path, console=Console(port=28_080))
+    assert people_door(own) == "http://127.0.0.1:8080"
+    said = RunFile(1, "127.0.0.1", 1, "serve", "", known_by_commands("serve", running))
+    held = publish(tmp_path, "serve", said)
+    assert people_door(own) == "http://127.0.0.1:28080"
+    os.close(held)
+
+
 def test_a_running_role_says_what_a_command_cannot_learn_from_its_own_settings(tmp_path: Path) -> None:
     given = Settings(models=Models(folder=tmp_path), destinations=["A@h:104"])
     said = {name: known_by_commands(name, given) for name in ROLES}
     assert {name: facts for name, facts in said.items() if facts != Facts()} == {
         "work": Facts(models=str(tmp_path)),
         "deliver": Facts(destinations=("A",)),
+        "serve": Facts(api="http://127.0.0.1:8080"),
     }

@@ -8,6 +8,7 @@ import typer
 
 from config.settings import Settings
 from console import json_views
+from console.actions.served import people_door
 from console.auth import users as auth_users
 from console.cli.bounds import Departments, Destinations, bound_to, bounds_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
@@ -208,5 +209,5 @@ def _hand_over(settings: Settings, whose: User, token: str, as_json: bool) -> No
         return
     say(
         f"{whose.name} sets a password here; it holds {hours:g} h, counts once, and is shown this once:",
-        f"{settings.console.url}/auth/password?token={token}",
+        f"{people_door(settings)}/auth/password?token={token}",
     )
