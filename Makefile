@@ -46,7 +46,8 @@ bench: counterparts everything ## the benchmarks, beside other receivers and sen
 faults: counterparts everything ## a million changed inputs, 200,000 mutated data sets, 30,000 mutated associations, 50 disks through one, outages of a minute; 15 minutes and more
 	@DICOM_NODE_FAULTS_INPUTS=1000000 DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 \
 	  DICOM_NODE_FAULTS_DISKS=50 DICOM_NODE_FAULTS_REQUESTS=200 DICOM_NODE_OUTAGE_SECONDS=60 \
-	  $(KEEPING) $(PYTHON) -m pytest -s -n 0 $(addprefix tests/acceptance/test_,fuzz.py mutations.py small_disk.py outages.py)
+	  $(KEEPING) $(PYTHON) -m pytest -s -n 0 $(addprefix tests/acceptance/test_,fuzz.py mutations.py small_disk.py outages.py) \
+	  tests/contract/test_api_fuzz.py
 
 dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
 	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)

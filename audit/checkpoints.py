@@ -1,9 +1,11 @@
 """Checkpoints are made: what is new on the trail becomes leaves of the tree, and its root is signed.
 
 Nothing is signed that does not follow from the checkpoint before: each link of the chain is looked at, and at the start
-whether the tiles and entries still come to the root that was signed last.
+whether the tiles and entries still come to the root that was signed last. Beside the keys lies what they signed last:
+a database whose checkpoints somebody removed would otherwise have any history signed anew.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +13,18 @@ from datetime import datetime
 from audit.actions import Action
 from audit.chain import GENESIS, link
 from audit.keys import KeyFolder, KnownKey
-from audit.notes import Checkpoint, Note, Signer
+from audit.notes import Checkpoint, Note, NoteError, Signer
 from audit.tiles import Growth, Tile, TiledTree
 from audit.trail import Ledger
-from audit.tree import leaf_hash
+from audit.tree import leaf_hash, subtree_root
 from domain.clock import Clock
 from domain.errors import ConfigurationError, IntegrityError
 from store import checkpoints, trail, trail_parts
 from store.checkpoints import CheckpointRow
 from store.database import Connection
 from store.trail import TrailRow
+
+_log = logging.getLogger(__name__)
 
 #: Entries that one checkpoint adds at the most: a trail that was never sealed is so in as many turns as it takes.
 MOST = 5000
@@ -57,6 +61,7 @@ class Sealer:
         self._clock = clock
         self._by = by
         self._state: _State | None = None
+        self._unkept = False  # whether it was said that what is signed cannot be kept beside the keys
         self._told_at: tuple[int, int] | None = None  # number of a new key, and an entry before which it is not told
 
     @property
@@ -71,6 +76,8 @@ class Sealer:
         """
         with self._ledger.database.transaction() as connection:
             last = checkpoints.newest(connection)
+            if not self._goes_on(last):
+                self._follows_what_was_signed(connection, last)
         keys = self._signing(last)
         with self._ledger.database.transaction() as connection:
             checkpoints.take_turn(connection)
@@ -84,7 +91,41 @@ class Sealer:
             checkpoints.add_tiles(connection, [(one.level, one.number, one.hashes) for one in tiles])
             row = self._signed(connection, state, last, keys)
         self._state = state
+        self._keep(row)
         return row
+
+    def _keep(self, row: CheckpointRow) -> None:
+        """Once it is in the database for certain: there is never more beside the keys than there."""
+        try:
+            self._keys.keep_signed(row.note)
+        except OSError as error:
+            if not self._unkept:
+                _log.warning("%s cannot be written: %s", self._keys.signed_file, error)
+            self._unkept = True
+
+    def _goes_on(self, last: CheckpointRow | None) -> bool:
+        """Whether the last checkpoint is where this process left off."""
+        return bool(self._state and last and self._state.growth.size == last.size)
+
+    def _follows_what_was_signed(self, connection: Connection, last: CheckpointRow | None) -> None:
+        """Raise IntegrityError where the newest key's log was signed further, or with another history."""
+        note, known = self._keys.last_signed(), self._keys.known()
+        if not note or not known:
+            return
+        try:
+            signed = Checkpoint.parse(Note.parse(note).text)
+        except NoteError as error:
+            raise ConfigurationError(f"{self._keys.signed_file}: {error.sentence}; put back what was there") from error
+        if signed.origin != known[-1].verifier.name:
+            return  # another log begins
+        if last is None or last.size < signed.size:
+            raise IntegrityError(
+                f"{signed.size} entries were signed, and the database has checkpoints of {last.size if last else 0}: "
+                "nothing is signed; dicom-node audit verify tells what is missing; after a restore: dicom-node audit "
+                "keys rotate --new-log"
+            )
+        if subtree_root(0, signed.size, tree_of(connection).node) != signed.root:
+            raise IntegrityError(_altered(last, signed.size))
 
     def _signed(
         self, connection: Connection, state: _State, last: CheckpointRow | None, keys: list[KnownKey]
@@ -192,9 +233,11 @@ def _has_signed(key: KnownKey, last: CheckpointRow | None) -> bool:
     return of_key in {(one.name, one.key_id) for one in Note.parse(last.note).signatures}
 
 
-def _altered(last: CheckpointRow) -> str:
+def _altered(last: CheckpointRow, size: int | None = None) -> str:
+    """Of `last`, or of a smaller one that was signed."""
+    which = f"of checkpoint {last.number}" if size in (None, last.size) else "that were signed"
     return (
-        f"the trail's first {last.size} entries are not those of checkpoint {last.number}: nothing is signed; "
+        f"the trail's first {size or last.size} entries are not those {which}: nothing is signed; "
         "dicom-node audit verify tells what was changed"
     )
 

@@ -21,19 +21,24 @@ class Backwards:
         """The next entry."""
         begin = entry.find(_MEMBER) + len(_MEMBER)
         at = entry[begin : begin + _LENGTH]
-        if at < self._latest and _later(self._latest, at):
+        if at < self._latest and later(self._latest, at, TOLERANCE):
             self.first = self.first or number
             self.count += 1
         self._latest = at
+
+    @property
+    def latest(self) -> str:
+        """The moment of the last entry, as it has it."""
+        return self._latest
 
     def __str__(self) -> str:
         said = "its time lies before that of the entry before it: a clock was set back"
         return f"entry {self.first}: {said} ({self.count} times in all)"
 
 
-def _later(one: str, other: str) -> bool:
-    """Whether `one` is later than clocks differ; what is no moment is later than nothing."""
+def later(one: str, other: str, by: timedelta) -> bool:
+    """Whether `one` lies so far behind `other`; what is no moment is later than nothing."""
     try:
-        return datetime.fromisoformat(one) - datetime.fromisoformat(other) > TOLERANCE
+        return datetime.fromisoformat(one) - datetime.fromisoformat(other) > by
     except (ValueError, TypeError, OverflowError):
         return False

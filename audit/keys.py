@@ -20,6 +20,7 @@ from config.secret_files import secret_in
 from domain.errors import ConfigurationError
 
 _PRIVATE = "PRIVATE+KEY"
+_SIGNED = "signed.note"  # the checkpoint that was signed last
 _NAMES = re.compile(r"([1-9][0-9]{0,5})\.vkey")
 
 
@@ -53,6 +54,27 @@ class KeyFolder:
     def public_files(self) -> list[Path]:
         """The files with the verifier keys: nobody can sign with them."""
         return [self.folder / f"{one.number}.vkey" for one in self.known()]
+
+    @property
+    def signed_file(self) -> Path:
+        """Where the checkpoint lies that these keys signed last: no database can have changed it."""
+        return self.folder / _SIGNED
+
+    def last_signed(self) -> str:
+        """That checkpoint's note, "" where none is known; raises ConfigurationError where it cannot be read."""
+        try:
+            return self.signed_file.read_text()
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{self.signed_file} cannot be read: {error}") from error
+
+    def keep_signed(self, note: str) -> None:
+        """Keep the note in the place of the one before; raises OSError, as in a folder that is not to be written."""
+        fresh = self.folder / f".{_SIGNED}.{os.getpid()}"
+        _written(fresh, note, 0o644, self.folder)
+        fresh.replace(self.signed_file)
+        _sync(self.folder)
 
     def signer(self, number: int) -> Signer:
         """The private key of this number; raises ConfigurationError where it is missing, no key, or open to others."""
@@ -111,21 +133,29 @@ def new_origin() -> str:
 def _write(file: Path, text: str, mode: int) -> None:
     """Whole or not at all, and never over another."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    owner = file.parent.stat()
     try:
-        with os.fdopen(descriptor, "w") as written:
-            os.fchmod(written.fileno(), mode)
-            if not os.geteuid():  # root makes it for whom the node runs as
-                os.fchown(written.fileno(), owner.st_uid, owner.st_gid)
-            written.write(text)
-            written.flush()
-            os.fsync(written.fileno())
+        _written(fresh, text, mode, file.parent)
         os.link(fresh, file)
     finally:
-        fresh.unlink()
-    folder = os.open(file.parent, os.O_RDONLY)
+        fresh.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+def _written(fresh: Path, text: str, mode: int, folder: Path) -> None:
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    owner = folder.stat()
+    with os.fdopen(descriptor, "w") as written:
+        os.fchmod(written.fileno(), mode)
+        if not os.geteuid():  # root makes it for whom the node runs as
+            os.fchown(written.fileno(), owner.st_uid, owner.st_gid)
+        written.write(text)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

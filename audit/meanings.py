@@ -37,6 +37,9 @@ MEANINGS: Mapping[Action, Meaning] = {
         "a release has changed the database's schema",
         "the revision before and after, version; user by a command",
     ),
+    Action.RIGHTS_GRANTED: Meaning(
+        _ALERT, "a person gave the database's roles their rights as they are to be, and took what was more", "user"
+    ),
     Action.CONFIGURED: Meaning(
         _ALERT,
         "a role has read its settings, at its start or on a reload",
@@ -210,6 +213,11 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.HOST_FORGOTTEN: Meaning(
         _ALERT, "a person let a study go on that the spool of a lost host held back", "user, spool"
     ),
+    Action.DESTINATION_PROBED: Meaning(
+        _ACTIVITY,
+        "a person had a destination asked what it takes, in an association that sends nothing",
+        "user, request where it was by the API, destination, whether it answered",
+    ),
     Action.DESTINATION_FORGOTTEN: Meaning(
         _ALERT,
         "a person said that a destination is none any more",
@@ -304,7 +312,10 @@ MEANINGS: Mapping[Action, Meaning] = {
     Action.READ: Meaning(
         AuditEvent.LOG_USED,
         "somebody read or verified the trail",
-        ("user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), what"),
+        (
+            "user by the kernel (`alice (uid 1000)`; after `sudo` also who logged in, where the system keeps that), or "
+            "as the API knows them, with address and request; what"
+        ),
     ),
     Action.RECEIVER_AWAY: Meaning(
         _ALERT, "a receiver of the trail's entries has taken none for a minute", "receiver, reason"

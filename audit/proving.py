@@ -1,6 +1,6 @@
 """The trail of a database proven: all of it against everything that is known, or one entry by its path in the tree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from store.database import Database
 from store.trail_archives import ArchivedPart
 
 _TOGETHER = 500
+Passing = Callable[[Iterator[Row]], Iterator[Row]]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,12 @@ def verify_database(
     keys: Sequence[VerifierKey],
     others: Sequence[Sequence[Claim]] = (),
     archives: Path | None = None,
+    passing: Passing = iter,
 ) -> TrailVerdict:
     """Hold the whole trail against its chain, its tiles, its checkpoints and those that `others` have.
 
-    Entries that are archived are read from the folder `archives`; without it the tiles stand for them.
+    Entries that are archived are read from the folder `archives`; without it the tiles stand for them. All that are
+    read go through `passing`, which may count them, and end it by raising.
 
     What grows meanwhile is left out: others were read, and the newest checkpoint is looked up, before the first entry.
     """
@@ -49,15 +52,15 @@ def verify_database(
     kept, tiles, parts = _kept(database, number), _Tiles(database), archived_parts(database)
     if archives is not None:
         every = chain(archived_rows(archives, parts), rows(database))
-        return verify_trail(every, Evidence(tiles, kept, sealed, others, keys))
+        return verify_trail(passing(every), Evidence(tiles, kept, sealed, others, keys))
     before = _archived(parts, tiles) if parts else None
-    return verify_trail(rows(database), Evidence(tiles, kept, sealed, others, keys, before))
+    return verify_trail(passing(rows(database)), Evidence(tiles, kept, sealed, others, keys, before))
 
 
 def _archived(parts: Sequence[ArchivedPart], tiles: "_Tiles") -> Archived:
     last = parts[-1]
     hashes = (held[at : at + HASH_SIZE] for _, held in tiles(0) for at in range(0, len(held), HASH_SIZE))
-    return Archived(last.last, last.head, islice(hashes, last.last), named_key(last))
+    return Archived(last.last, last.head, islice(hashes, last.last), named_key(last), last.first, last.digest)
 
 
 def prove(database: Database, number: int) -> EntryProof:

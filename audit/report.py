@@ -85,6 +85,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.KEY_REVOKED,
             Action.MODEL_ADDED,
             Action.RESTORED,
+            Action.RIGHTS_GRANTED,
             Action.SCHEMA_UPGRADED,
             Action.PART_ARCHIVED,
             Action.PART_PUT_BACK,
@@ -108,7 +109,7 @@ ANSWERS: Mapping[Question, frozenset[Action]] = {
             Action.REMOVED,
         }
     ),
-    Question.ASKED: frozenset({Action.COUNTED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
+    Question.ASKED: frozenset({Action.COUNTED, Action.DESTINATION_PROBED, Action.PRIORS_SENT, Action.WORKLIST_ASKED}),
     Question.LOOKED: frozenset({Action.PATIENT_SEARCHED, Action.READ, Action.RESULTS_READ, Action.TRAIL_EXPORTED}),
 }
 # The details of a run, in the order of a Reading's fields.
@@ -174,13 +175,18 @@ class Report:
     course: dict[str, int] = field(default_factory=dict)
 
 
-def report(entries: Iterable[Entry], proofs: Iterable[Entry] = ()) -> Report:
-    """The answers that these entries give, in their order. `proofs` say who came by TLS then, and as whom."""
+def report(entries: Iterable[Entry], proofs: Iterable[Entry] = (), clocks: Iterable[Entry] = ()) -> Report:
+    """The answers that these entries give, in their order.
+
+    `proofs` say who came by TLS then, and as whom; `clocks`, in their order, how far off the hosts' clocks were.
+    """
     made = _Made()
     for entry in entries:
         made.take(entry)
     for entry in proofs:
         made.prove(entry)
+    for entry in clocks:
+        made.set_clock(entry)
     return made.report
 
 
@@ -191,6 +197,7 @@ class _Made:
         self.report = Report(answers={question.value: [] for question in Question})
         self._senders: dict[tuple[str, str], Sender] = {}
         self._runs: dict[str, Reading] = {}
+        self._hosts: set[str] = set()
         self._notes: Mapping[Action | None, Callable[[Entry], None]] = {
             Action.RECEIVED: self._note_sender,
             Action.SECURED: self._note_sender,
@@ -223,7 +230,12 @@ class _Made:
         _add(self.report.processes, f"{entry.by.role} on {entry.by.host}")
         if user := _text(entry.details, "user"):
             self.report.people[user] = self.report.people.get(user, 0) + 1
-        if clock := _text(entry.details, "clock"):
+        self._hosts.add(entry.by.host)
+        self.set_clock(entry)
+
+    def set_clock(self, entry: Entry) -> None:
+        """Let an entry say how far off the clock of a host was, if that host wrote any of what is told of."""
+        if entry.by.host in self._hosts and (clock := _text(entry.details, "clock")):
             self.report.clocks[entry.by.host] = clock
 
     def _note_sender(self, entry: Entry) -> None:

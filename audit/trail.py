@@ -145,6 +145,20 @@ def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) 
     return Listed(tuple(entry_of(row.number, row.entry) for row in found), more)
 
 
+def entries_before(database: Database, number: int | None, count: int, wanted: EntryFilter) -> tuple[Entry, ...]:
+    """The newest of the entries that are wanted, the newest first; of those before `number`, where it is given."""
+    with database.transaction() as connection:
+        found = trail.newest(connection, count, wanted, number)
+    return tuple(entry_of(row.number, row.entry) for row in reversed(found))
+
+
+def entry_at(database: Database, number: int) -> Entry | None:
+    """The entry of this number, None where the database has none."""
+    with database.transaction() as connection:
+        found = trail.after(connection, number - 1, 1)
+    return entry_of(number, found[0].entry) if found and found[0].number == number else None
+
+
 def entries(database: Database, wanted: EntryFilter, batch: int = 2000) -> Iterator[Entry]:
     """Every entry that is wanted, in order, read in batches."""
     with database.transaction() as connection:

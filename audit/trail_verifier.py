@@ -51,6 +51,7 @@ class Verdict:
     """What was found: `altered` convicts, for `unproven` nothing vouches, `remarks` deserve a look."""
 
     entries: int = 0
+    what: str = "entries, SHA-256"
     sha256: str = ""
     altered: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
@@ -132,9 +133,6 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-# The Merkle tree (RFC 6962 2.1).
-
-
 def _sha256(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
@@ -144,7 +142,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree as far as it goes: the roots of its largest complete subtrees, one for each bit of `size`."""
+    """A Merkle tree (RFC 6962 2.1) so far: the roots of its largest complete subtrees, one for each bit of `size`."""
 
     def __init__(self, size: int, peaks: list[bytes]) -> None:
         if len(peaks) != bin(size).count("1"):
@@ -326,6 +324,8 @@ class Export:
             self.tree = Tree(self.first - 1, _hashes(head["left"], "the tree before the first entry"))
         elif (self.first, self.last) != (1, self.newest and self.newest.size):
             raise Altered(f"{what} is not of the checkpoint that single entries are to be proven by")
+        else:
+            self.verdict.what = "chosen entries (none was left out if the trail's entry of it has this SHA-256)"
 
     def _read_checkpoints(self, head: dict[str, Any]) -> None:
         older = _of_type(list, head["checkpoints"], "the list of checkpoints")
@@ -484,7 +484,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell([f"cannot be judged: {error}"], 2)
     lines = [f"altered: {one}" for one in verdict.altered] + [f"not proven: {one}" for one in verdict.unproven]
     if not verdict.altered:
-        lines.append(f"{'whole' if verdict.code else 'proven'}: {verdict.entries} entries, SHA-256 {verdict.sha256}")
+        lines.append(f"{'whole' if verdict.code else 'proven'}: {verdict.entries} {verdict.what}: {verdict.sha256}")
     return _tell([*lines, *(f"look at: {one}" for one in verdict.remarks)], verdict.code)
 
 

@@ -5,18 +5,20 @@ Pure: entries, tiles and checkpoints come as iterators, so that a trail of any l
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audit.actions import Action
+from audit.archive_entries import ArchiveEntries
 from audit.chain import GENESIS, Row, Verdict
 from audit.chain import verify as follow
-from audit.clocks import Backwards
+from audit.clocks import Backwards, later
 from audit.notes import Checkpoint, Note, NoteError, VerifierKey
 from audit.tiles import HEIGHT, WIDTH, Growth, Tile
 from audit.tree import HASH_SIZE, leaf_hash
 from domain.json_records import json_object
 
 _MOST_SAID = 20  # convictions that are told one by one
+_UNSIGNED = timedelta(minutes=1)  # in which entries are signed wherever the role seal runs
 _OF_KEYS = f'"action":"{Action.TRAIL_KEY}"'
 _UNBOUND = (
     "no key was given: signatures are held against the first key that the trail itself names, which whoever rewrites "
@@ -82,13 +84,16 @@ class Archived:
     """What is known of the entries 1 to `size`, which lie in an archive alone.
 
     `head` is the hash of the last of them, `leaves` the hashes of all, as the tiles have them; `key` the one that the
-    trail named first. What the rest follows from is bound by a checkpoint over just these.
+    trail named first. What the rest follows from is bound by a checkpoint over just these. The newest part among them
+    begins with entry `first`, and lies in a file of SHA-256 `digest`.
     """
 
     size: int
     head: bytes
     leaves: Iterable[bytes]
-    key: VerifierKey | None = None
+    key: VerifierKey | None
+    first: int
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -207,14 +212,17 @@ class _Watch:
         self._clock = Backwards()
         self._ended = False  # whether the chain was followed to the last entry
         self._agreed = 0  # entries that the last claim which agrees covers
+        self._unsigned = ""  # the moment of the first entry behind those
         self._kept = _in_order(evidence.kept, verdict)
         others = [said for source in evidence.others for said in _in_order(source, verdict)]
         self._others = iter(sorted(others, key=lambda said: said.checkpoint.size))
         self._due = [self._kept, self._others]
         self._waiting = [next(source, None) for source in self._due]
         self._look()
-        if evidence.archived:
-            self._pass_over(evidence.archived)
+        self._archive: ArchiveEntries | None = None
+        if before := evidence.archived:
+            self._archive = ArchiveEntries(before.first, before.size, before.digest)
+            self._pass_over(before)
 
     def observed(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows. Each counts once whoever follows the chain has found that it follows, and wants the next."""
@@ -222,10 +230,13 @@ class _Watch:
             yield row
             self._trust.read(row.entry)
             self._clock.see(row.number, row.entry)
+            if self._archive:
+                self._archive.see(row.number, row.entry)
             self._head = row.hash
             for tile in self._growth.append(leaf_hash(row.entry)):
                 self._tiles.hold(tile)
             self._look()
+            self._unsigned = "" if self._agreed == row.number else self._unsigned or self._clock.latest
         self._ended = True
 
     def _pass_over(self, archived: Archived) -> None:
@@ -250,6 +261,8 @@ class _Watch:
         """What lies beyond the last entry, or beyond the place where the chain breaks."""
         verdict, size = self._verdict, self._growth.size
         verdict.root = self._growth.frontier.root()
+        if self._archive and self._ended and (reason := self._archive.objection()):
+            verdict.convict(f"entries 1 to {verdict.archived}, which are archived", reason, (1, verdict.archived))
         if self._clock.count:
             verdict.warnings.append(str(self._clock))
         for first, source in zip(self._waiting, self._due, strict=True):
@@ -259,6 +272,11 @@ class _Watch:
                     verdict.convict(said.claim.where, reason, (size + 1, said.checkpoint.size))
                 else:
                     verdict.unreached += 1
+        if verdict.claims and self._ended and later(self._clock.latest, self._unsigned, _UNSIGNED):
+            verdict.warnings.append(
+                f"entries {self._agreed + 1} to {size} are under no checkpoint, since {self._unsigned}: does the role "
+                "seal run?"
+            )
         if not verdict.claims and not verdict.convicted and size:
             verdict.warnings.append(
                 "there is no checkpoint: who may write to the database may have made all of this anew"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from config.settings import Settings
 from config.sources import Fault
@@ -20,7 +21,21 @@ def contradictory(settings: Settings) -> Iterator[Fault]:
     if (console.tls.certificate is None) != (console.tls.key is None):
         lacks = "certificate" if console.tls.certificate is None else "key"
         yield Fault(f"console.tls.{lacks} is not given: certificate and key belong together", (("console", "tls"),))
+    yield from _addressed(settings)
     yield from _ports(settings) if console.enabled else ()
+
+
+def _addressed(settings: Settings) -> Iterator[Fault]:
+    """By the address that people have, cookies are for TLS alone or not."""
+    console = settings.console
+    parts = urlsplit(console.public_url or "")
+    if parts.scheme == "http" and not _is_here(parts.hostname or ""):
+        said = f"console.public_url ({console.public_url}) is without TLS, and passwords would go there in clear"
+        yield Fault(f"{said}: write https://", (("console", "public_url"),))
+    elif console.proxies and console.tls.certificate is None and parts.scheme != "https":
+        said = "console.proxies: people come by the proxy's TLS, and cookies are for TLS alone where the node knows it"
+        paths: tuple[KeyPath, ...] = (("console", "proxies"), ("console", "public_url"))
+        yield Fault(f'{said}: public_url = "https://NAME", the address that people have', paths)
 
 
 def _ports(settings: Settings) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from config.contradictions import contradictions
 from config.environment import environment, unknown_variables
+from config.origins import Origins, given
 from config.secret_files import SUFFIX, read_in, shown_by
 from config.settings import Settings
 from config.sources import Fault, Sources
@@ -20,6 +21,7 @@ from config.toml_lines import KeyPath, load, read
 from config.wording import said
 from domain.errors import ConfigurationError
 
+_VARIABLES, _COMMAND = "environment", "command line"
 _ROUNDS = 8  # a table that is wrong is left out as a whole once what is wrong in it was
 
 
@@ -58,7 +60,8 @@ def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None 
     text, beneath = _read(chosen)
     sources = Sources(chosen, text, beneath, dict(overrides or {}))
     variables, no_json = environment()
-    layers = (beneath, _merged(variables), sources.above)
+    beside = _merged(variables)
+    layers = (beneath, beside, sources.above)
     secrets, merged = _with_secrets(_merged(layers), layers)
     settings, problems = _validated(merged)
     wrong = (
@@ -66,6 +69,7 @@ def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None 
         *(path for one in secrets for path in one.paths),
         *(path for path, _ in no_json),
     )
+    settings = settings.given_at(_origins(sources, beside))
     loaded = Loaded(settings, sources, wrong)
     shown = [Fault(line, (path,)) for path, line in shown_by(chosen, beneath)] if chosen else []
     faults = [*secrets, *shown, *loaded.founded(contradictions(settings))]
@@ -75,6 +79,14 @@ def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None 
         *map(sources.line, faults),
     ]
     return Loaded(settings, sources, wrong, tuple(sorted(complaints, key=sources.order)))
+
+
+def _origins(sources: Sources, variables: Mapping[str, object]) -> Origins:
+    """Where each setting comes from: what is nearer to whoever started the process counts."""
+    places = dict.fromkeys(given(sources.beneath, Settings), str(sources.file))
+    for name in given(variables, Settings):
+        places[name] = sources.place(tuple(name.split("."))) or _VARIABLES
+    return Origins(places | dict.fromkeys(given(sources.above, Settings), _COMMAND))
 
 
 def settings_file(file: Path | None) -> Path | None:

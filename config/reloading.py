@@ -68,7 +68,7 @@ def compared(force: Settings, read: Settings) -> Change:
     """
     names = list(_changed(force, read))
     taken = tuple(name for name in names if (name in AS_IT_STANDS or _who(name)) and not _opens(name, force, read))
-    settings = taken_over(force, read, taken)
+    settings = taken_over(force, read, taken).given_at(force.origins.taking(taken, read.origins))
     if said := list(contradictions(settings)):
         raise ConfigurationError(*(f"with what waits for a restart: {one.said}" for one in said))
     waiting = tuple(name for name in names if name not in taken)

@@ -7,11 +7,12 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from config.access import AccessSettings
 from config.audit import Audit
 from config.console import Console
+from config.origins import Given
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
@@ -451,10 +452,8 @@ class Logging(Section):
     file_kept: Whole = Field(9, ge=0, le=1000, description="files of before that are kept beside it")
 
 
-class Settings(BaseModel):
+class Settings(Given):
     """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     data: Place = Field(
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"

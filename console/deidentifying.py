@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dicom_node.attributes.reader import text_of
 from dicom_node.deidentification.classes import DOCUMENTS, IMAGES, why_not
 from dicom_node.deidentification.methods import POLICY, SENTENCES
 from dicom_node.deidentification.persons import Persons
@@ -50,16 +51,17 @@ class Deidentifier:
 
     def _cleaned(self, part10: bytes) -> tuple[bytes, str, Counter[str]]:
         source = opened(part10)
-        if reason := why_not(source.get("SOPClassUID", "")):
+        sop_class = text_of(source, "SOPClassUID")
+        if reason := why_not(sop_class):
             raise NotSuitable(reason)
-        is_image = source.SOPClassUID in IMAGES
+        is_image = sop_class in IMAGES
         scrubber = Scrubber(self.pseudonyms, self._identity.words, self.texts, self.codes, self._persons)
         made = scrubber.scrub(source, pixels=is_image)
         done = Counter(made.done)
         made.dataset.file_meta = source.file_meta
         if is_image:
             done["burned-in text"] = blank(made.dataset, self.find).regions
-        elif source.SOPClassUID not in DOCUMENTS:
+        elif sop_class not in DOCUMENTS:
             native(made.dataset)
         content = written(made.dataset)
         if self._identity.search().finds(content, SENTENCES):

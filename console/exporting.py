@@ -9,16 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit.actions import Action
 from audit.trail import Ledger
-from console.deidentifying import Deidentifier
 from domain.errors import ConfigurationError, NodeError
 from domain.ids import StudyId
 from domain.json_records import JsonObject
 from store.database import Database
 from store.objects import ObjectStore
 from store.queries.exporting import Exportable, called, exportable, vocabularies
+
+if TYPE_CHECKING:  # what cleans needs libraries that a node without results need not have
+    from console.deidentifying import Deidentifier
 
 # Part 10 file and where it goes below the folder, and what was done to it.
 Made = tuple[bytes, str, Counter[str]]
@@ -64,7 +67,7 @@ class Exporter:
         """The study's objects, byte for byte as they lie in the node."""
         return self._export(study, to, results, Report(False, ""), self._plain)
 
-    def deidentified(self, study: StudyId, to: Path, results: bool, made_by: Callable[..., Deidentifier]) -> Report:
+    def deidentified(self, study: StudyId, to: Path, results: bool, made_by: Callable[..., "Deidentifier"]) -> Report:
         """The study's objects as `made_by` makes them, which is given what the study's packages call things."""
         words = vocabularies(self._source, study)
         texts = called(self._source, study).union(*(one.texts for one in words))
@@ -105,7 +108,7 @@ class Exporter:
             except NodeError as error:
                 yield one, error
 
-    def _clean(self, by: Deidentifier, found: Sequence[Exportable]) -> Iterator[tuple[Exportable, Made | NodeError]]:
+    def _clean(self, by: "Deidentifier", found: Sequence[Exportable]) -> Iterator[tuple[Exportable, Made | NodeError]]:
         """Whom any object of the study names is known before the first one is written."""
         readable = []
         for one in found:

@@ -3,6 +3,7 @@
 A record's fields are its keys. Ids become text, moments ISO 8601, and what a record lacks is null.
 """
 
+import base64
 import uuid
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
@@ -16,10 +17,13 @@ from domain.progress import Progress
 from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
+    from audit.proving import EntryProof
+    from audit.verification import Conviction, TrailVerdict
     from consumers.destinations import ProfiledDestination
     from dicom_node.scu.probe import ProbeResult
     from domain.disk import Arrived, Free, TableUse, Use
     from domain.impressions import Facts, Impression
+    from domain.people import User
     from domain.retention import Candidate, Removal, What
     from store.destinations import Context, SeenDestination
     from store.summaries import Summary
@@ -64,6 +68,11 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
         {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
     ]
     return {"study": plain(study), "series": plain(series), "models": models}
+
+
+def invited(user: "User", token: str, seconds: float) -> JsonObject:
+    """A user, and the one-time token by which they set a password within so many seconds."""
+    return {**_fields(user), "token": token, "holds_seconds": seconds}
 
 
 def caller(one: CallerRecord, let_in_by: str) -> JsonObject:
@@ -170,6 +179,48 @@ def _fields(record: object, *without: str) -> JsonObject:
     if not is_dataclass(record):
         raise TypeError(f"{type(record).__name__} has no form in JSON")
     return {one.name: plain(getattr(record, one.name)) for one in fields(record) if one.name not in without}
+
+
+def proof(one: "EntryProof") -> JsonObject:
+    """An entry of the trail with its path to the root of a checkpoint, and that checkpoint."""
+    return {
+        "number": one.row.number,
+        "entry": one.row.entry,
+        "hash": one.row.hash.hex(),
+        "proof": [base64.b64encode(step).decode() for step in one.path],
+        "checkpoint": one.note,
+        "cosignatures": list(one.cosignatures),
+    }
+
+
+def verdict(one: "TrailVerdict", places: Sequence[str]) -> JsonObject:
+    """What was found of the whole trail; `places` are those outside whose checkpoints it was held against."""
+    chain = one.chain
+    return {
+        "intact": one.intact,
+        "checked": chain.checked,
+        "bad": chain.bad,
+        "reason": chain.reason,
+        "head": chain.head.hex(),
+        "beyond": chain.beyond,
+        "breaks": chain.breaks,
+        "root": one.root.hex(),
+        "checkpoints": one.claims,
+        "signed": one.newest,
+        "signers": one.signers,
+        "tiles": one.tiles,
+        "archived": one.archived,
+        "convictions": [_conviction(each) for each in one.convictions],
+        "more_convictions": one.convicted - len(one.convictions),
+        "not_reached": one.unreached,
+        "places": list(places),
+        "warnings": one.warnings,
+    }
+
+
+def _conviction(one: "Conviction") -> JsonObject:
+    first, last = one.entries or (None, None)
+    return {"where": one.where, "reason": one.reason, "first": first, "last": last}
 
 
 def _described(one: "ProfiledDestination", accepted: "frozenset[Context] | None") -> JsonObject:

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from config.console import Console
 from console.api.app import application
 from console.api.backend import Backend
+from console.api.connections import BoundedConnection
+from console.api.proxied import Proxied
 from console.auth.wiring import open_access
 from dicom_node.tls.acceptor import TlsAcceptor
 from domain.stopping import loop_until
@@ -88,7 +90,8 @@ def _serving(
     context: Context, console: Console, app: ASGIApp, listening: socket.socket
 ) -> Iterator[Callable[[], bool]]:
     """A server in a thread, until the end of the block; what is given says whether it lives."""
-    server = uvicorn.Server(_config(console, _Signing(app, context.health.expect(_PORT, _HANGS))))
+    signing = _Signing(Proxied(app, console.proxies) if console.proxies else app, context.health.expect(_PORT, _HANGS))
+    server = uvicorn.Server(_config(console, signing))
     thread = threading.Thread(target=server.run, args=([listening],), name="api", daemon=True)
     thread.start()
     try:
@@ -99,14 +102,14 @@ def _serving(
 
 
 def _config(console: Console, app: ASGIApp) -> uvicorn.Config:
-    """The log is the node's own: addresses as they are asked for hold UIDs."""
+    """The log is the node's own: addresses as they are asked for hold UIDs. What proxies say is for `Proxied`."""
     tls = TlsAcceptor(console.tls, "console.tls") if console.tls.certificate else None
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        http="h11",
+        http=BoundedConnection,
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -114,8 +117,7 @@ def _config(console: Console, app: ASGIApp) -> uvicorn.Config:
         timeout_keep_alive=15,
         timeout_graceful_shutdown=_LAST_ANSWERS,
         h11_max_incomplete_event_size=16 << 10,
-        proxy_headers=bool(console.proxies),
-        forwarded_allow_ips=list(console.proxies),
+        proxy_headers=False,
         ssl_context_factory=_context_factory(tls) if tls else None,
     )
 

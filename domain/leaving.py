@@ -32,9 +32,10 @@ _PIXELS = """
     WindowCenter WindowWidth VOILUTFunction VOILUTSequence ImagerPixelSpacing BurnedInAnnotation
 """
 _LOG = """
-    address asked_for association away_s bytes calling category child count dead_letter destination error floor_bytes
-    folder frames free_bytes group job kind library lines model models objects outcome place provider reason record
-    refused row rows seconds settings source stored study summary tries version was_at words
+    address asked_for association away_s bytes calling category child count dead_letter destination error first
+    floor_bytes folder frames free_bytes group job kind library lines method model models ms objects outcome
+    place port provider reason receiver record refused request route row rows seconds settings source status
+    stored study summary tries version was_at words
 """
 
 #: The lists. Names, ids, birth dates, accession numbers and request texts of patients are on none.

@@ -212,6 +212,19 @@ def in_short(reason: str, refusals: Mapping[str, Sequence[str]]) -> str:
     return f"{reason}: {nearest[0]}{more}"
 
 
+def unquoted(reason: str) -> str:
+    """A reason without the words of an image's header that it quotes: a scanner's user may have written them."""
+    for what in _QUOTED:
+        if reason.startswith(f"{what} is "):
+            _, found, wanted = reason.rpartition(", not ")
+            return f"{what} is another{found}{wanted if found else ''}"
+    return reason
+
+
+# What is said of a series in words of its images; modality and SOP class are known words, and senders the site's own.
+_QUOTED = ("body part", "view", "photometric interpretation", "requested procedure")
+
+
 def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
     reasons = []
     if conditions.modality and series.modality not in conditions.modality:

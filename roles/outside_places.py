@@ -1,16 +1,19 @@
 """The outside places that have checkpoints of the trail, as whoever verifies it reads them back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from audit.notes import Checkpoint, Note, NoteError
 from audit.outside import claims_in
 from audit.verification import Claim
 from audit.witnesses.web import fetch
 from config.audit import Witness
 from config.settings import Settings
 from domain.errors import ConfigurationError
+from roles.seal_keys import key_folder
+from store.checkpoints import Publication
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,44 @@ class Place:
 
             for key, text in Bucket(self.witness).read():
                 yield from claims_in(text, f"{key} of {self.name}")
+
+
+def signed_here(settings: Settings) -> Iterator[Place]:
+    """What the keys signed last, where it lies beside them: whoever has the database alone cannot change it.
+
+    Not where the newest key is of another log, which has signed nothing yet.
+    """
+    folder = key_folder(settings)
+    known, note = folder.known(), folder.last_signed()
+    if known and note.partition("\n")[0] == known[-1].verifier.name:
+        yield Place(str(folder.signed_file), folder.signed_file)
+
+
+def unheld(settings: Settings, told: Iterable[Publication], claims: Mapping[str, Sequence[Claim]]) -> Iterator[str]:
+    """Of each file among `audit.witnesses`, in words, what of its checkpoints is not there to be held against.
+
+    `told` is how far each place was given checkpoints, before its `claims` were read, by its name.
+    """
+    given = {one.witness: one.size for one in told}
+    for one in settings.audit.witnesses:
+        if one.file is None:
+            continue
+        if one.name not in claims:
+            yield f"{one.name}: {one.file} is not there, and was not held against the trail"
+            continue
+        largest = max((_size(claim) for claim in claims[one.name]), default=0)
+        if largest < (size := given.get(one.name, 0)):
+            yield (
+                f"{one.name}: {one.file} has checkpoints of up to {largest} entries, and was given one of {size}: "
+                "lines of it are gone"
+            )
+
+
+def _size(claim: Claim) -> int:
+    try:
+        return Checkpoint.parse(Note.parse(claim.note).text).size
+    except NoteError:
+        return 0
 
 
 def configured(settings: Settings) -> Iterator[Place]:

@@ -1,4 +1,4 @@
-"""The schema brought up to date, and said so on the trail: from which revision, to which, by which release."""
+"""The schema brought up to date, and its rights as they are to be: the trail says so, and who did it."""
 
 from importlib.metadata import version
 
@@ -23,3 +23,13 @@ def upgrade_schema(owner_url: str, user: str = "") -> str:
     finally:
         database.close()
     return after
+
+
+def grant_rights(owner_url: str, user: str) -> None:
+    """As `store.schema.grant`, with an entry in the name of `user`."""
+    schema.grant(owner_url)
+    database = Database(owner_url, pool_size=1, role=WHOEVER)
+    try:
+        Ledger(database, "database").on_behalf_of(user).record(Action.RIGHTS_GRANTED)
+    finally:
+        database.close()

@@ -236,10 +236,13 @@ class LeaseTable(Generic[S, E]):
 
     def backlogs(self, connection: Connection, by: ColumnElement[str]) -> Mapping[str, Backlog]:
         """The rows that are not done, for each value of `by` that one has."""
-        undone = and_(self.table.c.state.in_((self.waits, *self.held)), *(~one for one in self.last))
         oldest = extract("epoch", NOW - func.min(self.asked_at))
-        found = connection.execute(select(by, func.count(), oldest).where(undone).group_by(by))
+        found = connection.execute(select(by, func.count(), oldest).where(self.undone()).group_by(by))
         return {key: Backlog(count, max(0.0, float(seconds or 0.0))) for key, count, seconds in found}
+
+    def undone(self) -> Condition:
+        """The rows of the backlog."""
+        return and_(self.table.c.state.in_((self.waits, *self.held)), *(~one for one in self.last))
 
     def _order(self) -> Sequence[ColumnElement[object]]:
         return *self.last, self.table.c.turn, self.table.c.not_before, self.table.c.id

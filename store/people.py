@@ -212,10 +212,10 @@ def locked_until(connection: Connection, who: Collection[bytes], now: datetime) 
 
 def count_attempt(
     connection: Connection, who: bytes, now: datetime, begins: datetime, most: int, locked_for: datetime
-) -> bool:
-    """Count an attempt, before it is known how it ends; whether it is the last that is allowed since `begins`.
+) -> int:
+    """Count an attempt, before it is known how it ends; the how manieth since `begins` it is.
 
-    The one after it finds `who` locked until `locked_for`.
+    From the `most`th on, which is the last that is allowed, `who` is locked until `locked_for`.
     """
     table = login_failures
     row = {"who": who, "failures": 1, "since": now}
@@ -225,10 +225,10 @@ def count_attempt(
         "since": case((table.c.since < begins, now), else_=table.c.since),
     }
     counted = counted.on_conflict_do_update(index_elements=[table.c.who], set_=anew)
-    if connection.scalar(counted.returning(table.c.failures)) != most:
-        return False
-    connection.execute(update(table).where(table.c.who == who).values(locked_until=locked_for))
-    return True
+    count = connection.scalar(counted.returning(table.c.failures)) or 0
+    if count == most:
+        connection.execute(update(table).where(table.c.who == who).values(locked_until=locked_for))
+    return count
 
 
 def take_back_attempt(connection: Connection, who: bytes) -> None:

@@ -5,13 +5,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.json_records import JsonObject
 from store.leases import NOW
+from store.locks import locked
 from store.settings_table import role_settings
 
 
 def replace(connection: Connection, role: str, settings: JsonObject) -> JsonObject | None:
     """Keep `settings` as those of the role; those that it had before, None where it had none."""
-    own = select(role_settings.c.settings).where(role_settings.c.role == role).with_for_update()
-    before: JsonObject | None = connection.execute(own).scalar_one_or_none()
+    own = select(role_settings.c.settings).where(role_settings.c.role == role)
+    before: JsonObject | None = connection.execute(locked(own, role_settings)).scalar_one_or_none()
     if before != settings:
         new = {"settings": settings, "at": NOW}
         made = upsert(role_settings).values(role=role, **new)

@@ -5,7 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ARRAY, Connection, FromClause, Row, Text, TextClause, bindparam, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Text,
+    TextClause,
+    bindparam,
+    func,
+    select,
+    text,
+)
 
 from domain.ids import StudyId
 from store.tables import audit_entries
@@ -66,14 +78,16 @@ class EntryFilter:
     until: datetime | None = None
 
 
-def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[TrailRow]:
-    """The last `count` rows of these, in order.
+def newest(connection: Connection, count: int, wanted: EntryFilter, before: int | None = None) -> list[TrailRow]:
+    """The last `count` rows of these, in order; of those before the number `before`, where one is given.
 
     The planner takes it for granted that what is looked for is spread evenly, and so reads the trail from its end until
     it has found enough: all of it, where the study or the day is of long ago, or the user did little. There the rows
     are found first.
     """
-    conditions = list(_conditions(connection, wanted))
+    conditions: list[ColumnElement[bool] | TextClause] = [*_conditions(connection, wanted)]
+    if before is not None:
+        conditions.append(audit_entries.c.number < before)
     if wanted.study or wanted.until or (wanted.actor and not _is_process(connection, wanted.actor)):
         found: FromClause = select(audit_entries).where(*conditions).cte("found").prefix_with("MATERIALIZED")
     else:

@@ -1,7 +1,7 @@
 """The trail is written out, from a database and for somebody, a page of rows at a time: its length does not matter."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -114,7 +114,7 @@ def _newest(database: Database) -> int:
         return (trail.last(connection) or (0,))[0]
 
 
-def recorded(ledger: Ledger, export: Export, user: str) -> Iterator[bytes]:
+def recorded(ledger: Ledger, export: Export, user: str) -> Generator[bytes, None, None]:
     """The same bytes; that they were read is an entry before the first leaves, and what left is one at the end."""
     ledger.record(Action.READ, user=user, what=f"export as {export.form}: {export.asked.words}")
     whole = False

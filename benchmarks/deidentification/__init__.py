@@ -48,7 +48,7 @@ def _section(found: dict[str, Score], seed: int) -> str:
     kinds = [*KINDS, "burned in"]
     rows = [
         (name, *(f"{one.gone[kind]} of {one.planted[kind]}" if one.planted[kind] else "-" for kind in kinds),
-         f"{100 * one.right:.1f} %", f"{one.to_keep - one.lost.total()} of {one.to_keep}")
+         f"{100 * one.right:.2f} %", f"{one.to_keep - one.lost.total()} of {one.to_keep}")
         for name, one in found.items()
     ]  # fmt: skip
     images = f"Of {mine.images} images {mine.with_text} had text; in {{}} of these some can be read. "

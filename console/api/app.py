@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from threading import BoundedSemaphore
 from typing import Any
 
 import anyio.to_thread
@@ -19,6 +20,7 @@ from console.api.framing import Framing
 from console.api.problems import Problem, ProblemError
 from console.api.routes import ROUTERS
 from console.api.routing import SECURITY, permission_of, refusals
+from console.api.streams import AT_ONCE
 from console.auth.headers import SecurityHeaders
 from domain.errors import NodeError
 
@@ -49,10 +51,12 @@ def application(
         openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # such an address is made of the Host that a stranger named
         lifespan=_bounded(backend.settings.console.threads),
     )
     app.state.backend, app.state.authenticator = backend, authenticator
     app.state.pace = Pace(backend.settings.console.requests_a_minute)
+    app.state.turns = BoundedSemaphore(AT_ONCE)
     for kind in (ProblemError, NodeError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, problems.answering)
     for router in routers:

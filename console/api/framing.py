@@ -44,7 +44,9 @@ class _Request:
     async def go(self, app: ASGIApp) -> None:
         began = time.monotonic()
         try:
-            self._refuse_large(Headers(scope=self._scope).get("content-length"))
+            headers = Headers(scope=self._scope)
+            _refuse_two_lengths(headers)
+            self._refuse_large(headers.get("content-length"))
             await app(self._scope, self._take, self._answer)
         except Exception as error:  # the boundary of a request: a defect costs this one and no other
             if not isinstance(error, ProblemError):
@@ -85,3 +87,10 @@ class _Request:
                 "ms": round(seconds * 1000, 1),
             },
         )
+
+
+def _refuse_two_lengths(headers: Headers) -> None:
+    """A proxy before us may go by the other one, and take what follows for another's request (RFC 9112 6.1)."""
+    if "transfer-encoding" in headers and "content-length" in headers:
+        said = "give Content-Length or Transfer-Encoding: by both a request has two ends"
+        raise ProblemError(Kind.INVALID, said, {"Connection": "close"})

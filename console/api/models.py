@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.config import JsonDict
 
 from domain.progress import Progress
 from domain.records import DecisionRecord, SeriesRecord, StudyPath, StudyRecord, StudySummary
@@ -20,14 +21,30 @@ class Answered(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def of_records(name: str, about: str, *records: type, without: Collection[str] = (), **more: Any) -> type[BaseModel]:
+def shown(example: JsonDict) -> type[Answered]:
+    """What an answer is that the document shows with this example."""
+
+    class Shown(Answered):
+        model_config = ConfigDict(json_schema_extra={"examples": [example]})
+
+    return Shown
+
+
+def of_records(
+    name: str,
+    about: str,
+    *records: type,
+    without: Collection[str] = (),
+    example: JsonDict | None = None,
+    **more: Any,
+) -> type[BaseModel]:
     """A model with the fields of all `records`, and `more` of its own (a type each)."""
     found: dict[str, Any] = {}
     for record in records:
         hints = get_type_hints(record)
         found |= {one.name: (hints[one.name], ...) for one in fields(record) if one.name not in without}
     found |= {key: kind if isinstance(kind, tuple) else (kind, ...) for key, kind in more.items()}
-    made = create_model(name, __base__=Answered, **found)
+    made = create_model(name, __base__=shown(example) if example else Answered, **found)
     made.__doc__ = about
     return made
 

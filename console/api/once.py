@@ -32,29 +32,38 @@ Key = Annotated[
 
 
 def done_once(
-    asking: Asking, key: str | None, do: Callable[[], JsonObject], body: BaseModel | None = None, status: int = 200
+    asking: Asking,
+    key: str | None,
+    do: Callable[[], JsonObject],
+    body: BaseModel | None = None,
+    status: int = 200,
+    shown_once: str = "",
 ) -> Response:
     """What `do` gives, as the answer; where `key` was used for this very request before, what was answered then.
 
-    Raises ProblemError where it was used for another one, or where that one is still being done.
+    `shown_once` names a secret of the answer: it is kept nowhere, and null where it is asked for again.
+
+    Raises ProblemError where the key was used for another request, or where that one is still being done.
     """
     if key is None:
         return Response(encoded(do()), status, media_type=JSON)
     own, asked = _digest(asking.principal.name, key), _request(asking, body)
     with asking.database.transaction() as connection:
         before = once.claim(connection, own, asked, datetime.now(UTC))
-    return _done(asking.database, own, do, status) if before is None else _again(before, asked)
+    return _done(asking.database, own, do, status, shown_once) if before is None else _again(before, asked)
 
 
-def _done(database: Database, own: bytes, do: Callable[[], JsonObject], status: int) -> Response:
+def _done(database: Database, own: bytes, do: Callable[[], JsonObject], status: int, shown_once: str) -> Response:
     try:
-        said = encoded(do()).decode()
+        made = do()
+        said = encoded(made)
+        kept = encoded({**made, shown_once: None}) if shown_once else said
     except BaseException:
         with database.transaction() as connection:
             once.give_back(connection, own)
         raise
     with database.transaction() as connection:
-        once.keep(connection, own, status, said)
+        once.keep(connection, own, status, kept.decode())
     return Response(said, status, media_type=JSON)
 
 

@@ -8,9 +8,10 @@ import base64
 import binascii
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self, TypeVar
 
 from fastapi import Query
 
@@ -44,6 +45,7 @@ class Place:
             return None
         try:
             at, id_ = decoded(cursor)
+            id_.encode()  # a half of a character is none
             if "\0" in id_:
                 raise ValueError("an id that no row has")
             moment = datetime.fromisoformat(at)
@@ -60,6 +62,29 @@ class Place:
             return uuid.UUID(self.id)
         except ValueError as error:
             raise no_cursor() from error
+
+
+class Made(Protocol):
+    """What was made at a moment, and has an id."""
+
+    @property
+    def made_at(self) -> datetime: ...
+
+    @property
+    def id(self) -> uuid.UUID: ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+def page_of(every: Iterable[M], cursor: str | None, limit: int) -> tuple[list[M], str | None]:
+    """A page of what is few enough to be read whole, the newest first, and the cursor of the next one."""
+    after = Place.of(cursor)
+    behind = (after.at, after.uuid) if after else None
+    newest = sorted(every, key=lambda one: (one.made_at, one.id), reverse=True)
+    left = [one for one in newest if behind is None or (one.made_at, one.id) < behind]
+    shown = left[:limit]
+    return shown, Place(shown[-1].made_at, str(shown[-1].id)).cursor if len(left) > limit else None
 
 
 def encoded(*parts: str | int) -> str:

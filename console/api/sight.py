@@ -8,6 +8,7 @@ from console.api.problems import Kind, ProblemError
 from domain.ids import StudyId
 from domain.json_records import Json, JsonObject
 from domain.permissions import Permission, Principal
+from domain.routing import unquoted
 from store.queries.studies import Bound, known_study
 
 
@@ -39,11 +40,41 @@ def without_findings(asking: Asking, study: JsonObject) -> JsonObject:
     said = dict(study)
     if "description" in said:
         said["description"] = ""
-    jobs = said.get("jobs")
-    if isinstance(jobs, list):
-        said["jobs"] = [_unmeasured(one) for one in jobs]
+    for name, without in (("jobs", _unmeasured), ("decisions", _unquoted), ("models", _unquoted)):
+        rows = said.get(name)
+        if isinstance(rows, list):
+            said[name] = [without(one) for one in rows]
     return said
 
 
 def _unmeasured(job: Json) -> Json:
     return {**job, "findings": None} if isinstance(job, dict) and "findings" in job else job
+
+
+def _unquoted(decision: Json) -> Json:
+    """A decision that says what a model wants, and not what stands in the images instead."""
+    refusals = decision.get("refusals") if isinstance(decision, dict) else None
+    if not isinstance(decision, dict) or not isinstance(refusals, dict):
+        return decision
+    said: JsonObject = {
+        series: [unquoted(one) if isinstance(one, str) else one for one in reasons]
+        for series, reasons in refusals.items()
+        if isinstance(reasons, list)
+    }
+    return {**decision, "refusals": said}
+
+
+def sees_destination(asking: Asking, name: str) -> bool:
+    """Whether they may see a destination: who is bound sees those that they are bound to."""
+    return bound(asking) is None or name in asking.principal.destinations
+
+
+def refuse_unseen(asking: Asking, name: str) -> None:
+    """Raise ProblemError where they see no destination of this name."""
+    if not sees_destination(asking, name):
+        raise no_destination()
+
+
+def no_destination() -> ProblemError:
+    """What is answered about a destination that is none, or that they may not see."""
+    return ProblemError(Kind.UNKNOWN, "there is no such destination, or none that you may see: /api/v1/destinations")

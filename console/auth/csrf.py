@@ -33,7 +33,8 @@ def foreign(headers: Mapping[str, str], origin: str) -> str:
     if headers.get("sec-fetch-site", "same-origin") not in _OWN_SITES:
         return "a change came from another site's page"
     told = headers.get("origin", origin)
-    # By whatever name the node was called: a page of that name is the node's.
-    if told != origin and told.partition("://")[2] != headers.get("host"):
+    # By whatever name the node was called: a page of that name is the node's, where it came as the node's do.
+    scheme, _, host = told.partition("://")
+    if told != origin and (host != headers.get("host") or scheme != origin.partition("://")[0]):
         return "a change came from a page of another origin"
     return ""

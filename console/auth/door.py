@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from audit.actions import Action
 from console.auth import cookies, csrf, keys, sessions, sign_in, texts
-from console.auth.limits import Throttle
+from console.auth.limits import Throttle, counted_as
 from console.auth.people import Asked, People
 from console.auth.refusals import LockedOut, NotLetIn, NotLoggedIn, Unproven
 from domain.permissions import Principal
@@ -64,12 +64,13 @@ class PeoplesDoor:
 
     def refuse(self, error: Unproven, asked: Asked) -> None:
         """Record that something was shown that proves nobody; raises LockedOut where that comes too often."""
-        if not self._refusals.takes(asked.address):
+        whom = counted_as(asked.address)
+        if not self._refusals.takes(whom):
             with self._lock:
-                self._uncounted[asked.address] = self._uncounted.get(asked.address, 0) + 1
+                self._uncounted[whom] = self._uncounted.get(whom, 0) + 1
             raise LockedOut(_WAIT) from error
         with self._lock:
-            count = 1 + self._uncounted.pop(asked.address, 0)
+            count = 1 + self._uncounted.pop(whom, 0)
         whose = {"user": error.user} if error.user else {}
         login = {"login": error.session} if error.session else {}
         said = {**whose, **asked.details, **login, "reason": error.reason, "count": count}

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from math import ceil
 
 from audit.actions import Action
@@ -20,6 +21,7 @@ from store.database import Connection
 
 _EVERYWHERE = 10  # times `attempts`: failures of a user from all addresses together
 _WHATEVER = 4  # times `attempts`: failures of an address with all names together
+_OF_ONE = 64  # bits of an IPv6 address that one machine cannot choose
 _KNOWN = 10_000  # addresses that are remembered
 
 
@@ -35,16 +37,33 @@ class Attempt:
 def attempt(people: People, name: str, asked: Asked) -> Attempt:
     """What a log-in as `name` from there counts for."""
     most = people.settings.attempts
-    marked = people.keys.mark
+    where = counted_as(asked.address)
+
+    def marked(text: str) -> bytes:
+        return people.keys.mark(text.encode("utf-8", "replace"))
+
     return Attempt(
         name,
         asked,
         (
-            (marked(f"user {name} from {asked.address}".encode()), most),
-            (marked(f"user {name}".encode()), most * _EVERYWHERE),
-            (marked(f"address {asked.address}".encode()), most * _WHATEVER),
+            (marked(f"user {name} from {where}"), most),
+            (marked(f"user {name}"), most * _EVERYWHERE),
+            (marked(f"address {where}"), most * _WHATEVER),
         ),
     )
+
+
+def counted_as(address: str) -> str:
+    """What an address counts as: of IPv6 its /64, for that is what one machine has (RFC 4291 2.5.4, RFC 8981)."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return str(known)
+    if known.ipv4_mapped:
+        return str(known.ipv4_mapped)
+    return str(IPv6Network((known, _OF_ONE), strict=False))
 
 
 def begin(people: People, tried: Attempt, known: bool) -> None:
@@ -60,7 +79,10 @@ def begin(people: People, tried: Attempt, known: bool) -> None:
             raise LockedOut(max(1, ceil((ends - now).total_seconds())))
         rows.forget_failures(transaction.connection, begins, now)
         for who, most in sorted(tried.who):
-            if rows.count_attempt(transaction.connection, who, now, begins, most, until):
+            count = rows.count_attempt(transaction.connection, who, now, begins, most, until)
+            if count > most:  # others came at the same moment, and one of them was the last that is allowed
+                raise LockedOut(ceil(lock))
+            if count == most:
                 named = {"user": tried.name} if known else {}
                 transaction.record(
                     Action.LOCKED_OUT, None, **named, **tried.asked.details, until=until.isoformat(timespec="seconds")

@@ -51,5 +51,5 @@ def check(password: str, name: str, shortest: int) -> None:
 
 
 def _one_form(password: str) -> str:
-    """One for all keyboards (NIST SP 800-63B 5.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
+    """One for all keyboards (NIST SP 800-63B 5.1.1.2); JSON can hold halves of characters, which are none."""
+    return unicodedata.normalize("NFKC", password.encode("utf-8", "replace").decode())

@@ -31,6 +31,7 @@ _LARGEST = 1 << 20  # bytes of an answer
 _HOLDS = 3600.0  # s
 _SELDOM = 30.0  # s between two looks for keys, whatever tokens name: strangers shall not make the node ask
 _AWAY = 5.0  # s for which one that does not answer is not asked again, and for which others wait for whoever asks it
+_AT_ONCE = 3  # log-ins that wait for it at once: whoever else asks something of the node has the other threads
 _VERIFIER = 48  # bytes; 64 letters, where RFC 7636 4.1 has 43 to 128
 
 
@@ -50,6 +51,7 @@ class Provider:
         self._settings = settings
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._told: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, Sequence[Mapping[str, Any]]] | None = None
         self._away: tuple[float, str] | None = None
@@ -61,6 +63,10 @@ class Provider:
 
     def start(self, callback: str) -> tuple[str, Flow]:
         """Where the browser is sent, and what it has to come back with; raises ProviderAway."""
+        with self._place():
+            return self._start(callback)
+
+    def _start(self, callback: str) -> tuple[str, Flow]:
         flow = Flow(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(_VERIFIER))
         asked = {"nonce": flow.nonce, **({"acr_values": self._settings.acr} if self._settings.acr else {})}
         with self._client(callback) as client:
@@ -71,6 +77,10 @@ class Provider:
 
     def finish(self, flow: Flow, callback: str, code: str) -> Provided:
         """Who has logged in; raises Unproven where that is not proven, ProviderAway where it does not answer."""
+        with self._place():
+            return self._finish(flow, callback, code)
+
+    def _finish(self, flow: Flow, callback: str, code: str) -> Provided:
         try:
             with self._client(callback) as client:
                 answer = client.fetch_token(
@@ -171,6 +181,16 @@ class Provider:
                 self._keys = (self._monotonic(), keys)
                 return keys
             return self._keys[1]
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of a few that wait for it: strangers shall not take all threads where it hangs."""
+        if not self._places.acquire(blocking=False):
+            raise ProviderAway(f"as many as may wait for the provider {self.issuer} already: try again in a moment")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -129,6 +129,8 @@ def _known(
 
 def _local(people: People, name: str) -> tuple[User | None, str]:
     """The local user of this name who may come in, and what is kept of their password; nothing of anybody else."""
+    if not users.is_name(name):
+        return None, ""
     with people.ledger.database.transaction() as connection:
         user = rows.user_named(connection, name)
         if user is None or user.source != LOCAL or user.disabled_at is not None:

@@ -23,10 +23,15 @@ _NAME = re.compile(r"[\w.@+-]{1,64}")
 _WITHOUT_KEY = frozenset(UserRole) - {UserRole.SERVICE}
 
 
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so: of anything else the database is not asked."""
+    return _NAME.fullmatch(text) is not None
+
+
 def user_name(text: str) -> str:
     """The name as it is kept; raises ConfigurationError where it is none."""
     name = text.strip().casefold()
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigurationError(f"{text!r} is no user's name: 1 to 64 letters, digits and any of . _ - + @")
     return name
 
@@ -73,6 +78,12 @@ def listed(database: Database) -> Sequence[User]:
     """Everybody, those who are disabled as well."""
     with database.transaction() as connection:
         return rows.all_users(connection)
+
+
+def named(database: Database, name: str) -> User | None:
+    """The enabled one of this name, else the one that was disabled last; None where nobody ever had it."""
+    with database.transaction() as connection:
+        return rows.user_named(connection, name.strip().casefold())
 
 
 def give_roles(ledger: Ledger, name: str, roles: Collection[UserRole], by: str) -> tuple[User, User]:

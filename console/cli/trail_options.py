@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audit.actions import Action
-from audit.meanings import FORMER
-from domain.errors import ConfigurationError
+from console.actions.trail import known_action
 from store.database import Database
 from store.queries.studies import find_study
 from store.trail import EntryFilter
@@ -28,20 +26,6 @@ def entry_filter(
     source: Database, study: str | None, action: str, actor: str, since: datetime | None, until: datetime | None
 ) -> EntryFilter:
     """What the options ask for; raises ConfigurationError where no entry can be it, Permanent where no study is."""
-    if action and not any(name.startswith(action) for name in (*Action, *FORMER)):
-        raise ConfigurationError(f"no entry says {action!r}; there are: {', '.join(sorted(Action))}")
+    known_action(action)
     known = find_study(source, study) if study else None
     return EntryFilter(known, action, actor.strip(), since, until)
-
-
-def in_words(wanted: EntryFilter) -> str:
-    """What was read, in words."""
-    given = (
-        (f"of study {wanted.study}", wanted.study),
-        (f"that say {wanted.action!r}", wanted.action),
-        (f"by {wanted.actor}", wanted.actor),
-        (f"since {wanted.since}", wanted.since),
-        (f"before {wanted.until}", wanted.until),
-    )
-    asked = [words for words, value in given if value]
-    return " ".join(["entries", *asked]) if asked else "newest entries"

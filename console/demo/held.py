@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from console.cli.package_text import intended_use
+from console.package_text import intended_use
 from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
 from dicom_node.scu.store import Outgoing

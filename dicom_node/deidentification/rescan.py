@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.attributes.files import DAMAGED
-from dicom_node.attributes.reader import is_uid, text_of
+from dicom_node.attributes.reader import is_uid, items_of, text_of
 
 # What identifies without being a name (VR PN): ids, numbers, addresses, whole values.
 _IDENTIFYING = (
@@ -139,7 +139,7 @@ def _elements(source: Dataset) -> Iterator[DataElement]:
         try:
             element = source[tag]
             items = element.value if element.VR == "SQ" else ()
-        except DAMAGED:
+        except (*DAMAGED, OSError):  # pydicom's too, for items that end within a tag
             continue
         yield element
         for item in items:
@@ -147,6 +147,6 @@ def _elements(source: Dataset) -> Iterator[DataElement]:
 
 
 def _values(source: Dataset) -> Iterator[str]:
-    for holder in (source, *(item for keyword in _SEQUENCES for item in source.get(keyword) or ())):
+    for holder in (source, *(item for keyword in _SEQUENCES for item in items_of(source, keyword))):
         for keyword in _IDENTIFYING:
             yield from filter(None, (one.strip() for one in text_of(holder, keyword).split("\\")))

@@ -99,8 +99,8 @@ class Scrubber:
         one = _One(values, self._codes, Counter())
         made = one.dataset(source)
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-            if not made.get(keyword):
-                raise UnusableInput(f"it has no {keyword}")
+            if not isinstance(made.get(keyword), str) or not made[keyword].value:
+                raise UnusableInput(f"it has no {keyword}, or several")
         if "ContentSequence" in source and not made.get("ConceptNameCodeSequence"):
             raise NotSuitable("the code of its title is not known")
         pseudonym = self.pseudonyms.patient(*who)
@@ -160,7 +160,7 @@ class _One:
         try:
             found = source[tag]
             values, empty = found.value, found.is_empty
-        except DAMAGED:
+        except (*DAMAGED, OSError):  # pydicom's too, for items that end within a tag
             self.done["unreadable"] += 1
             return None
         vr = dictionary_VR(tag)

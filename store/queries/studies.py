@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, literal, or_, select, true, tuple_
 
 from domain.errors import Permanent
 from domain.ids import StudyId
@@ -203,6 +203,13 @@ def conditions(wanted: StudyFilter) -> Iterator[Condition]:
         yield studies.c.last_received >= wanted.since
     if wanted.until:
         yield studies.c.last_received < wanted.until
+
+
+def may_be_seen(study: ColumnElement[uuid.UUID], seen_by: Bound | None) -> Condition:
+    """Whether the study that a row of another table names may be seen."""
+    if seen_by is None:
+        return true()
+    return study.in_(select(studies.c.id).where(*conditions(StudyFilter(seen_by=seen_by))))
 
 
 def _whose(wanted: StudyFilter) -> Iterator[Condition]:

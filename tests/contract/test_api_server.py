@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from console.api.connections import BoundedConnection
 from console.serve import serve
 from roles.health import Health
 from roles.process import Context
@@ -100,3 +101,34 @@ def test_a_certificate_that_is_renewed_in_its_files_is_shown_from_the_next_conne
             # It trusts this certificate and no other.
             trusting = ssl.create_default_context(cafile=str(files[1]))
             assert health(context, trusting)["status"] == "up"
+
+
+def _begun(context: Context) -> socket.socket:
+    """A connection with half of a request's head."""
+    made = socket.create_connection(("127.0.0.1", context.settings.console.port), 30)
+    made.sendall(b"POST /auth/login HTTP/1.1\r\nHost: ")
+    return made
+
+
+def test_connections_that_send_half_a_request_take_nobodys_place(bench: Bench) -> None:
+    with role(bench, max_connections=4) as context, ExitStack() as held:
+        begun = [held.enter_context(_begun(context)) for _ in range(8)]
+        for _ in range(3):
+            assert health(context)["status"] == "up"
+        begun[0].settimeout(30)
+        with suppress(ConnectionError):
+            assert begun[0].recv(1) == b"", "the one that waited longest has gone"
+
+
+@pytest.mark.parametrize("rest", [b"", b"x\r\nContent-Length: 9\r\n\r\n{"], ids=["head", "body"])
+def test_a_request_that_is_not_whole_in_time_is_cut_and_what_goes_on_in_between_is_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, rest: bytes
+) -> None:
+    monkeypatch.setattr(BoundedConnection, "whole", 0.5)
+    with role(bench) as context, _begun(context) as connection:
+        connection.sendall(rest)
+        connection.settimeout(30)
+        with suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+        assert health(context)["status"] == "up"

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from audit.actions import Action
+from console.api.paging import encoded
 from console.cli.app import app
 from domain.permissions import Permission, Principal, UserRole
 from tests.support.api import Asked, entries, open_house, served_house, written
@@ -90,6 +91,19 @@ def test_who_may_not_read_results_sees_where_a_study_is_and_no_finding_and_no_fr
     assert set(read) == {"radiologist-1"}, "a reading of findings is an entry"
 
 
+def test_who_may_not_read_results_sees_what_a_model_wants_and_not_what_stands_in_the_images(
+    bench: Bench, api: Asked
+) -> None:
+    study = written(bench)
+    refusals = json.dumps({str(uuid.uuid4()): ["body part is DOE JOHN, not CHEST"]})
+    bench.as_owner(f"UPDATE dicom_node.decisions SET refusals = '{refusals}' WHERE study_id = '{study}'")
+    for role, sees in (("radiologist", True), ("operator", False)):
+        for told in (f"/studies/{study}", f"/studies/{study}/explanation"):
+            said = str(api.get(role, told))
+            assert ("DOE" in said) is sees
+            assert "not CHEST" in said
+
+
 def test_a_study_is_found_by_a_patients_numbers_which_are_nowhere_afterwards(api: Asked, bench: Bench) -> None:
     for body in ({"patient_id": "P-9"}, {"accession": " a 99 "}, {"accession": "A 99", "patient_id": "P-9"}):
         said = api("operator", "POST", "/studies/search", json=body)
@@ -127,7 +141,10 @@ def test_a_whole_walk_through_the_pages_gives_each_study_once(api: Asked, page: 
     assert len(walked) == len(set(walked)) == 2
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "Wzdd", "WyJhIiwiYiJd", "WyIyMDI2LTAxLTAxIiwiYiJd", "%00", "ew"])
+HALF = encoded("2026-01-01T00:00:00+00:00", "\ud800")
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "Wzdd", "WyJhIiwiYiJd", "WyIyMDI2LTAxLTAxIiwiYiJd", HALF, "%00", "ew"])
 def test_a_cursor_that_no_page_gave_is_refused(api: Asked, cursor: str) -> None:
     for path in ("/studies", "/results"):
         said = api("radiologist", "GET", path, params={"cursor": cursor})

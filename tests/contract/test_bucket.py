@@ -70,6 +70,7 @@ def test_an_object_a_checkpoint_is_put_once_locked_and_read_back(trail: SignedTr
         buckets.client().delete_object(Bucket=BUCKET, Key=found["Key"], VersionId=found["VersionId"])
     # Made anew, as whoever has the database and the key can, and longer than before.
     trail.forget_signatures()
+    trail.keys.signed_file.unlink()  # they have that folder too
     trail.rewrite(12, "CT11", "CT99")
     with trail.superuser() as connection:
         connection.execute("UPDATE dicom_node.audit_publications SET checkpoint = 0, size = 0")

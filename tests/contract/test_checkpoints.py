@@ -1,5 +1,6 @@
 """The trail of a real database is signed as it grows, and whoever alters it, a superuser too, is convicted by that."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from audit.keys import KeyFolder
 from audit.notes import Note
 from audit.proving import prove, verify_database
 from audit.trail import rows
-from audit.tree import leaf_hash, verify_inclusion
+from audit.tree import Frontier, leaf_hash, verify_inclusion
 from audit.verification import Claim
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError, IntegrityError, Permanent
@@ -124,6 +125,59 @@ def test_nothing_is_signed_on_a_trail_that_is_not_what_was_signed(trail: SignedT
     with pytest.raises(IntegrityError, match="not those of checkpoint 1"):
         trail.another_sealer().seal()
     assert trail.newest().number == 1
+
+
+def test_a_history_without_its_checkpoints_is_not_signed_anew_by_the_keys_that_signed_another(
+    trail: SignedTrail,
+) -> None:
+    trail.sealed(20, 300)
+    trail.rewrite(3, "CT2", "CT9")
+    trail.forget_signatures()
+    for sealer in (trail.sealer, trail.another_sealer()):
+        with pytest.raises(IntegrityError, match="321 entries were signed, and the database has checkpoints of 0"):
+            sealer.seal()
+
+
+def test_a_tail_that_was_cut_off_with_its_checkpoints_is_not_signed_on(trail: SignedTrail) -> None:
+    trail.sealed(20, 5)
+    with trail.superuser() as connection:
+        connection.execute("DELETE FROM dicom_node.audit_entries WHERE number > 21")
+        connection.execute("DELETE FROM dicom_node.audit_checkpoints WHERE size > 21")
+    trail.grow(50)
+    for sealer in (trail.sealer, trail.another_sealer()):
+        with pytest.raises(IntegrityError, match="26 entries were signed, and the database has checkpoints of 21"):
+            sealer.seal()
+
+
+def test_a_checkpoint_that_no_key_signed_does_not_have_another_history_signed_on(trail: SignedTrail) -> None:
+    trail.sealed(20)
+    trail.rewrite(3, "CT2", "CT9")
+    _forge_checkpoint(trail)
+    trail.grow(1)
+    with pytest.raises(IntegrityError, match="first 21 entries are not those"):
+        trail.another_sealer().seal()
+
+
+def _forge_checkpoint(trail: SignedTrail) -> None:
+    """In the place of the newest one: of the rewritten history, with the signature of the other."""
+    said, signatures = trail.newest().note.split("\n\n")
+    origin, size, _, _, *more = said.split("\n")
+    every = list(rows(trail.auditor))
+    tree = Frontier()
+    for row in every:
+        tree.append(leaf_hash(row.entry))
+    root, chain = (base64.b64encode(one).decode() for one in (tree.root(), every[-1].hash))
+    note = "\n".join([origin, size, root, f"chain {chain}", *more]) + f"\n\n{signatures}"
+    with trail.superuser() as connection:
+        connection.execute("UPDATE dicom_node.audit_checkpoints SET note = %s, root = %s", (note, tree.root()))
+
+
+def test_in_a_folder_that_cannot_be_written_the_keys_sign_all_the_same(trail: SignedTrail) -> None:
+    trail.sealed(2)
+    trail.keys.signed_file.unlink()
+    trail.keys.signed_file.mkdir()
+    trail.sealed(2)
+    assert trail.verified().newest == 5
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """Logging in by a password, going on, and logging out, over the database: what is let in, what is refused, what is
 recorded."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from config.access import AccessSettings
-from console.auth import users
+from console.auth import csrf, limits, users
+from console.auth.people import Asked
+from console.auth.refusals import LockedOut
 from domain.permissions import PERMITTED, UserRole
 from tests.support.doors import ORIGIN, PASSWORD, DoorBench, bearer, open_door, said
 
 REFUSED = "access refused"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -211,3 +216,38 @@ def test_what_is_no_log_in_is_refused_without_a_word_of_it(door: DoorBench) -> N
     long = door.client().post("/auth/login", json={"name": "a" * 9000, "password": "b" * 9000})
     assert long.status_code == 401
     assert ORIGIN not in long.text
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800", "x" * 60_000, "\u202ealice"])
+def test_a_name_or_a_password_that_nobody_can_have_is_a_wrong_one(door: DoorBench, odd: str) -> None:
+    door.user("alice")
+    for given in ({"name": odd, "password": "wrong"}, {"name": "alice", "password": odd}):
+        answer = door.client().post("/auth/login", content=json.dumps(given), headers=JSON)
+        assert answer.status_code == 401
+    assert door.client().post("/auth/form/login", data={"name": "a\0b", "password": "x"}).status_code == 400
+    assert len(door.entries("log-in refused")) == 3
+
+
+def test_log_ins_at_the_same_moment_are_no_more_attempts_than_one_after_the_other(
+    tmp_path: Path, database_url: str
+) -> None:
+    with open_door(tmp_path, database_url, AccessSettings(attempts=3, lock=60.0)) as door:
+        door.user("alice")
+        tried = limits.attempt(door.access.people, "alice", Asked("10.0.0.7"))
+        with ThreadPoolExecutor(12) as threads:
+            let = list(threads.map(lambda _: _is_let(door, tried), range(12)))
+        assert sum(let) == 3
+
+
+def _is_let(door: DoorBench, tried: limits.Attempt) -> bool:
+    try:
+        limits.begin(door.access.people, tried, known=True)
+    except LockedOut:
+        return False
+    return True
+
+
+def test_a_page_of_the_same_name_without_tls_is_another_origin() -> None:
+    told = {"origin": "http://node.hospital", "host": "node.hospital"}
+    assert csrf.foreign(told, "https://node.hospital")
+    assert not csrf.foreign({**told, "origin": "https://node.hospital"}, "https://other.name")

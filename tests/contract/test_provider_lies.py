@@ -1,6 +1,10 @@
 """What a provider may say, or whoever sends a browser back from it, and nobody comes in by it."""
 
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +15,8 @@ from fastapi.testclient import TestClient
 from config.access import AccessSettings, Grant
 from config.secret_urls import Hidden
 from console.auth import users
+from console.auth.provider import Provider
+from console.auth.refusals import ProviderAway
 from domain.permissions import UserRole
 from tests.support.doors import DoorBench, open_door, said
 from tests.support.lying_provider import CLIENT, LyingProvider, lying_provider
@@ -185,3 +191,22 @@ def test_departments_come_by_their_claim_and_nobody_without_one_comes_in(
         browser, back = sent(door, provider)
         browser.get(CALLBACK, params=back)
         assert browser.get("/auth/me").json()["departments"] == ["chest", "neuro"]
+
+
+def test_a_provider_that_hangs_holds_a_few_threads_and_not_those_of_all_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging, ThreadPoolExecutor(9) as threads:
+        issuer = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        provider = Provider(AccessSettings(issuer=issuer, client_id=CLIENT), time.monotonic)
+        asked = [threads.submit(_started, provider) for _ in range(9)]
+        connection, _ = hanging.accept()
+        refused = [one.result() for one in islice(as_completed(asked), 6)]
+        connection.close()
+    assert all("as many as may wait" in one for one in refused)
+
+
+def _started(provider: Provider) -> str:
+    try:
+        provider.start("https://node/back")
+    except ProviderAway as error:
+        return error.sentence
+    return ""

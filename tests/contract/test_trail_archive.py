@@ -184,6 +184,34 @@ def test_a_part_that_somebody_takes_out_without_archiving_it_is_missing(house: H
     assert (verdict.intact, verdict.chain.bad) == (False, 1)
 
 
+@pytest.mark.parametrize("size", [256, 302])  # of some checkpoint, and of that which closes a part
+def test_entries_that_somebody_takes_out_and_calls_archived_convict(house: House, size: int) -> None:
+    house.taken(0)
+    _pretend_archived(house, size)
+    verdict = house.verified()
+    assert (verdict.intact, verdict.chain.bad) == (False, None)
+    assert "they were taken out past the node" in str(verdict.convictions[-1])
+
+
+def test_a_part_that_was_put_back_is_not_archived_by_what_was_said_before(house: House) -> None:
+    (first,) = house.taken(1)
+    house.archive().put_back(house.folder / first.file)
+    with house.postgres.connect(house.name) as connection, without_triggers(connection):
+        connection.execute(b"DELETE FROM dicom_node.audit_entries WHERE number <= %s", [first.last])
+    assert "no entry says that they were archived" in str(house.verified().convictions[-1])
+
+
+def _pretend_archived(house: House, size: int) -> None:
+    """As whoever owns the server: the first entries go, and the table of what is archived says that a file has them."""
+    said = (
+        "INSERT INTO dicom_node.audit_archives (first, last, head, key, file, digest, at) "
+        "SELECT 1, number, hash, %s, 'no file', sha256('x'), now() FROM dicom_node.audit_entries WHERE number = %s"
+    )
+    with house.postgres.connect(house.name) as connection, without_triggers(connection):
+        connection.execute(said.encode(), [str(house.trusted()[0]), size])
+        connection.execute(b"DELETE FROM dicom_node.audit_entries WHERE number <= %s", [size])
+
+
 def test_tiles_that_were_changed_do_not_stand_for_archived_entries(house: House) -> None:
     house.taken()
     with house.postgres.connect(house.name) as connection, without_triggers(connection):

@@ -85,7 +85,7 @@ def test_a_reader_that_stops_in_the_middle_leaves_an_entry_that_says_so(trail: s
     database = Database(trail, role=WHOEVER)
     pieces = recorded(Ledger(database, "console"), csv_export(database, Asked()), "alice (uid 7)")
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     database.close()
     assert newest(trail, 1)[0]["details"]["whole"] is False
 

@@ -67,6 +67,7 @@ def test_a_file_gets_the_newest_and_what_it_has_convicts_whoever_rewrites_all_th
     assert (told(trail).size, trail.verified(in_file(file)).intact) == (31, True)
     # With the database and a stolen key: signatures, tiles and the chain are made anew, without a seam.
     trail.forget_signatures()
+    trail.keys.signed_file.unlink()  # they have that folder too
     trail.rewrite(12, "CT11", "CT99")
     trail.sealer = trail.another_sealer()
     trail.sealed(1)
@@ -83,6 +84,7 @@ def test_a_history_that_was_made_anew_is_not_published_and_the_trail_says_so_onc
     assert publisher(trail, kind="file", file=file).step()
     before = file.read_bytes()
     trail.forget_signatures()
+    trail.keys.signed_file.unlink()  # they have that folder too
     trail.rewrite(12, "CT11", "CT99")
     trail.sealer = trail.another_sealer()
     trail.sealed(1)
@@ -101,6 +103,7 @@ def test_a_database_that_was_put_back_is_behind_what_was_published(
     trail.sealed(30)
     assert publisher(trail, kind="file", file=file).step()
     # Yesterday's backup: the same log, with less in it.
+    trail.keys.signed_file.unlink()  # as on another machine, which has the keys from the safe
     earlier = SignedTrail(postgres, trail.keys.folder)
     earlier.sealed(10)
     assert not publisher(earlier, kind="file", file=file).step()
@@ -192,6 +195,7 @@ def test_what_a_receiver_by_tls_kept_in_its_file_is_held_against_the_trail(trail
     assert [one.note for one in kept] == [trail.newest().note]
     assert trail.verified(kept).intact
     trail.forget_signatures()
+    trail.keys.signed_file.unlink()  # they have that folder too
     trail.rewrite(12, "CT11", "CT99")
     assert [one.where for one in trail.verified(kept).convictions] == ["line 1 of the receiver's file"]
 
@@ -249,6 +253,7 @@ def test_a_witness_that_others_run_signs_what_continues_and_nothing_else(
     assert publisher(trail, **settings).step()
     # The whole history made anew, and signed with the node's own keys.
     trail.forget_signatures()
+    trail.keys.signed_file.unlink()  # they have that folder too
     trail.rewrite(12, "CT11", "CT99")
     trail.sealer = trail.another_sealer()
     trail.sealed(1)
@@ -263,6 +268,7 @@ def test_a_witness_has_signed_more_than_a_database_that_was_put_back_comes_to(
     witness.trust(trail.trusted()[0])
     trail.sealed(30)
     assert publisher(trail, kind="http", url=witness.url).step()
+    trail.keys.signed_file.unlink()  # as on another machine, which has the keys from the safe
     earlier = SignedTrail(postgres, trail.keys.folder)
     earlier.sealed(10)
     assert not publisher(earlier, kind="http", url=witness.url).step()

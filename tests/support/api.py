@@ -108,9 +108,10 @@ def open_house(root: Path, url: str) -> Iterator[Bench]:
 
 
 @contextmanager
-def served_house(bench: Bench) -> Iterator[Asked]:
+def served_house(bench: Bench, **tables: Any) -> Iterator[Asked]:
     """Its API, with the models that it has and a department that the other study is of."""
-    with served(bench, models={"folder": bench.root / "models"}, console={"departments": {"ER": ["CT_ER"]}}) as asked:
+    house = {"models": {"folder": bench.root / "models"}, "console": {"departments": {"ER": ["CT_ER"]}}}
+    with served(bench, **{**house, **tables}) as asked:
         yield asked
 
 

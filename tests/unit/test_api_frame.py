@@ -85,6 +85,19 @@ def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_how_large_it
         assert refused.json()["type"].endswith("/too-large")
 
 
+def test_no_address_is_made_of_the_host_that_a_stranger_names(client: TestClient) -> None:
+    answer = client.get("/api/v1/things/never/", headers={"Host": "elsewhere.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "elsewhere" not in str(answer.headers) + answer.text
+
+
+def test_a_request_with_two_ends_is_refused_and_its_connection_closed(client: TestClient) -> None:
+    fields = {"Content-Type": "application/json", "Content-Length": "14", "Transfer-Encoding": "chunked"}
+    refused = client.post("/api/v1/things", content=b'{"words": "x"}', headers=fields)
+    assert refused.json()["type"].endswith("/invalid")
+    assert refused.headers["connection"] == "close"
+
+
 @pytest.mark.parametrize(("error", "status"), [("defect", 500), ("wrong", 500), ("forged", 500), ("away", 503)])
 def test_what_went_wrong_inside_is_for_the_log_and_not_for_who_asks(
     client: TestClient, error: str, status: int
@@ -167,7 +180,10 @@ def test_an_etag_is_of_the_bytes_and_is_compared_as_the_standard_says() -> None:
     ("console", "said"),
     [
         ({"host": "0.0.0.0"}, "passwords would go there in clear"),
-        ({"host": "10.1.0.10", "proxies": ["10.1.0.1"]}, ""),
+        ({"host": "10.1.0.10", "proxies": ["10.1.0.1"], "public_url": "https://node.hospital"}, ""),
+        ({"host": "10.1.0.10", "proxies": ["10.1.0.1"]}, 'public_url = "https://NAME"'),
+        ({"proxies": ["127.0.0.1"], "public_url": "http://localhost:8080"}, 'public_url = "https://NAME"'),
+        ({"public_url": "http://node.hospital"}, "is without TLS, and passwords would go there in clear"),
         ({"host": "10.1.0.10", "tls": {"certificate": "c.pem", "key": "k.pem"}}, ""),
         ({"tls": {"certificate": "c.pem"}}, "console.tls.key is not given"),
         ({"tls": {"key": "k.pem"}}, "console.tls.certificate is not given"),

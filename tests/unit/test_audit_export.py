@@ -39,6 +39,12 @@ def test_any_part_that_ends_with_a_checkpoint_is_proven_by_the_tree_before_it(fi
     assert judged(TRAIL.export(first=first, size=last), keys=[TRAIL.key]).code == 0
 
 
+@pytest.mark.parametrize(("export", "told"), [(WHOLE, False), (CHOICE, True), (PART, False)])
+def test_of_a_choice_it_is_told_that_no_proof_shows_what_was_left_out(export: bytes, told: bool) -> None:
+    verdict = judged(export, keys=[TRAIL.key])
+    assert (verdict.code, "none was left out if the trail's entry of it" in verdict.what) == (0, told)
+
+
 def test_by_itself_an_export_is_whole_and_proves_no_more() -> None:
     verdict = judged(WHOLE)
     assert (verdict.code, verdict.altered) == (2, [])

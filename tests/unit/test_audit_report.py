@@ -33,6 +33,13 @@ def test_when_it_was_is_told_with_the_offset_of_each_hosts_clock() -> None:
     assert told.clocks == {"node1": "0.4 ms off at most"}
 
 
+def test_of_a_study_the_clocks_of_the_hosts_that_wrote_it_are_told_by_entries_that_are_no_studys() -> None:
+    came = entry(Action.RECEIVED, 5, **_CALLER)
+    told = [entry(Action.STARTED, 1, clock="9 ms"), entry(Action.CLOCK, 2, clock="4 ms")]
+    other = Entry(_AT.format(3), Actor("index", "node2"), None, Action.CLOCK, 9, {"clock": "7 ms"})
+    assert report([came], clocks=[*told, other]).clocks == {"node1": "4 ms"}
+
+
 def test_which_model_read_which_input_and_wrote_which_objects() -> None:
     said = {"job": "J", "model": "toy", "version": "1", "model_digest": "p", "weights_digest": "w"}
     by = {"thresholds": [["findings: mass", "0.3"]], "input_digest": "i", "engine": "onnx", "mask": "m"}

@@ -7,7 +7,7 @@ import pytest
 
 from config.rules import load_rules
 from config.tables import Document
-from console.cli.package_text import intended_use
+from console.package_text import intended_use
 from domain.errors import ConfigurationError
 from domain.instances import by_itself, gathered
 from domain.preferences import Preferences

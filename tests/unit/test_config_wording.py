@@ -49,8 +49,8 @@ def test_a_text_in_the_place_of_a_table_says_how_the_table_is_written(tmp_path: 
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant_and_where_that_stands(tmp_path: Path) -> None:
     text = 'port = 104\nprt = 5\n[listner]\n[listener]\naetitle = "A"\n[delivery]\nfoo = 1\n'
     said = complaints(tmp_path / "node.toml", text)
-    assert said[0] == "1: port: is not a setting here; did you mean listener.port or web.port or http.port?"
-    assert said[1] == "2: prt: is not a setting here; did you mean listener.port or web.port or http.port?"
+    meant = "did you mean listener.port or web.port or console.port or http.port?"
+    assert said[:2] == [f"1: port: is not a setting here; {meant}", f"2: prt: is not a setting here; {meant}"]
     assert said[2] == "3: listner: is not a setting; did you mean listener?"
     assert said[3] == "5: listener.aetitle: is not a setting; did you mean aet?"
     assert said[4].startswith("7: delivery.foo: is not a setting; known here are first_delay, longest_delay, ")

@@ -1,6 +1,7 @@
 """Objects without the persons in them: planted identities, what has to stay, and what is left out."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
 
@@ -17,7 +18,7 @@ from console.deidentifying import Deidentifier
 from dicom_node.deidentification.pseudonyms import Pseudonyms
 from dicom_node.deidentification.rescan import Identity
 from dicom_node.deidentification.words import Cleaner
-from domain.errors import NotSuitable, UnusableInput
+from domain.errors import NodeError, NotSuitable, UnusableInput
 from domain.findings import Code
 from inference_worker.blanking import blank
 from inference_worker.burned_in import Box
@@ -208,6 +209,24 @@ def test_what_is_damaged_is_left_out() -> None:
         Deidentifier(Pseudonyms(KEY), nothing).learn(b"no DICOM")
     with pytest.raises(UnusableInput, match="cannot be decoded"):
         clean(chest(PixelData=b"\0" * 64))
+
+
+def test_damage_anywhere_in_a_header_leaves_an_object_out_or_is_of_no_account_and_raises_nothing_else() -> None:
+    chance, whole = random.Random(5), [saved(chest()), saved(report(random.Random(3)))]
+    ended = Counter[str]()
+    for _ in range(150):
+        damaged = bytearray(chance.choice(whole))
+        for _ in range(chance.choice([1, 3, 10])):
+            damaged[chance.randrange(132, min(len(damaged), 1800))] = chance.randrange(256)
+        by = Deidentifier(Pseudonyms(KEY), nothing)
+        try:
+            by.learn(bytes(damaged))
+            by.clean(bytes(damaged))
+            ended["leaves"] += 1
+        except NodeError as error:
+            ended[type(error).__name__] += 1
+
+    assert ended["leaves"] > 20 and ended["UnusableInput"] > 20
 
 
 def test_colour_is_blanked_in_every_sample() -> None:

@@ -14,7 +14,7 @@ from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Conditions, SeriesFacts, in_short, unmet
+from domain.routing import Conditions, SeriesFacts, in_short, unmet, unquoted
 from models.registry import load_package
 from tests.support.counterparts import ROOT
 
@@ -233,3 +233,37 @@ def test_findings_of_a_release_that_knew_no_voxel_are_read() -> None:
 def test_an_event_survives_its_envelope() -> None:
     event = Event(StudyCompleted(1, 2, 3), StudyId(new_id()), NOW)
     assert Event.from_envelope(event.envelope()) == event
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("body part is DOE JOHN, not CHEST or absent", "body part is another, not CHEST or absent"),
+        ("view is A, not B, not PA or AP", "view is another, not PA or AP"),
+        ("requested procedure is DOE:JOHN, not L:1", "requested procedure is another, not L:1"),
+        ("photometric interpretation is DOE", "photometric interpretation is another"),
+        ("modality is CT, not MR", "modality is CT, not MR"),
+        ("text is burned into its pixels", "text is burned into its pixels"),
+    ],
+)
+def test_a_reason_is_told_without_what_a_scanners_user_wrote(reason: str, said: str) -> None:
+    assert unquoted(reason) == said
+
+
+def test_every_word_of_an_image_that_a_reason_quotes_is_known_as_one() -> None:
+    wanted = Conditions(
+        body_part=("CHEST",), view=("PA",), photometric=("RGB",), procedure_code=("L:1",), not_series_description="doe"
+    )
+    secret = "DOE"
+    series = replace(
+        CHEST,
+        body_parts=frozenset({secret}),
+        views=frozenset({secret}),
+        photometric=frozenset({secret}),
+        procedure_codes=frozenset({secret}),
+        series_description=secret,
+        study_description=secret,
+    )
+    reasons = unmet(wanted, series)
+    assert sum(secret in one for one in reasons) == 4
+    assert not any(secret in unquoted(one) for one in reasons)

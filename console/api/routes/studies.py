@@ -39,7 +39,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         max_length=256,
-        description="the ETag of `GET /studies/{study}` as it was seen: with another one meanwhile nothing is done",
+        description="the ETag that GET gave of what is changed: where it has another one by now, nothing is done",
     ),
 ]
 _WORD = r"^[^\x00-\x1f]+$"
@@ -75,7 +75,8 @@ def studies(
 def explanation(asking: Reader, study: Named, rows: Rows = ROWS) -> Response:
     """For every model why it ran on the study, or why not, as `dicom-node explain STUDY --json` tells it."""
     told = asked.explained(asking.database, study_of(asking, study), rows)
-    return answer(asking.request, json_views.explanation(told.study, told.series, told.decisions))
+    content = json_views.explanation(told.study, told.series, told.decisions)
+    return answer(asking.request, without_findings(asking, content))
 
 
 @router.get("/{study}", response_model=PathAnswer, summary="One study's whole path")

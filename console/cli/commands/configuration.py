@@ -1,7 +1,6 @@
 """`config`: are the settings right, and what are they?"""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,11 @@ import typer
 
 from config.loading import load_settings, settings_file
 from config.masking import public
-from config.section import Section
 from config.settings import Settings
+from console.actions.settings import in_effect
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, say, screen, table
 from console.cli.service_files import SETTINGS
-from domain.json_records import JsonObject
 
 app = typer.Typer()
 group = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
@@ -80,18 +78,13 @@ def show(config: Config = None, as_json: Json = False) -> None:
 
 
 def _print(settings: Settings) -> None:
-    screen().print(table("", ("setting", "value", "what it is"), _rows(settings, public(settings))))
-
-
-def _rows(settings: Settings | Section, shown: JsonObject, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if isinstance(value, Section):
-            section = shown[name]
-            assert isinstance(section, Mapping)
-            yield from _rows(value, section, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _text(shown[name]), field.description or ""
+    screen().print(
+        table(
+            "",
+            ("setting", "value", "what it is"),
+            [(one.name, _text(one.value), one.about) for one in in_effect(settings)],
+        )
+    )
 
 
 def _text(value: object) -> str:

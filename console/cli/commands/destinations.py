@@ -1,7 +1,7 @@
 """`destinations`: who gets results, what each takes, and what it is sent."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Annotated
@@ -9,8 +9,12 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
-from config.wording import destination
 from console import json_views
+from console.actions.destinations import all_seen, known_destinations
+from console.actions.destinations import gone as no_longer
+from console.actions.destinations import paused as all_held
+from console.actions.destinations import peer as as_peer
+from console.actions.destinations import probe as ask
 from console.actions.served import certainly_served, served
 from console.cli import destination_view, study_view
 from console.cli.commands import pausing
@@ -18,12 +22,11 @@ from console.cli.counting import counted, counted_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
 from console.cli.user import ledger
-from consumers.destinations import ProfiledDestination, profiled_destinations
+from consumers.destinations import ProfiledDestination
 from consumers.steps import forget as forgetting
-from dicom_node.scu.kinds import probe as ask
 from dicom_node.scu.probe import ProbeResult
 from domain.errors import ConfigurationError, NodeError
-from domain.pauses import Held, Pause
+from domain.pauses import Pause
 from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
 from store import destinations as kept
@@ -31,8 +34,6 @@ from store.database import Database
 from store.deliveries import is_known
 from store.destinations import SeenDestination
 from store.grants import OPERATOR, READER
-from store.holders import is_served
-from store.pauses import all_paused
 
 app = typer.Typer()
 group = typer.Typer(help="Who gets results: what each takes, and what it is sent.", no_args_is_help=True)
@@ -53,9 +54,9 @@ def list_destinations(
     """Every destination: its profile, when it last answered, how much it takes."""
     settings = settings_from(config, data=data, database__url=database)
     with _database(settings) as (source, without):
-        seen, paused = _seen(source), _paused(source)
-        pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
-        gone = _gone(settings, source, [one.name for one, _ in pairs])
+        seen, paused = all_seen(source), all_held(source)
+        pairs = [(one, seen.get(one.destination.address)) for one in known_destinations(settings, seen)]
+        gone = no_longer(settings, source, [one.name for one, _ in pairs])
     if as_json:
         each = [json_views.destination(*pair, paused, configured=pair[0].name not in gone) for pair in pairs]
         print_json({"destinations": each})
@@ -88,11 +89,8 @@ def probe(
     """
     settings = settings_from(config, data=data, database__url=database, listener__aet=aet)
     with _database(settings, OPERATOR) as (source, without):
-        one, known = _recipient(settings, peer, profile, _seen(source))
-        seen = ask(one.destination, settings.listener.aet, timeout)
-        if source and known:
-            with source.transaction() as connection:
-                one.note(connection, seen)
+        one, known = _recipient(settings, peer, profile, all_seen(source))
+        seen = ask(ledger(source) if source else None, one, settings.listener.aet, timeout, known=known)
     not_kept = without if known else f"{one.name} is not among the destinations"
     if as_json:
         print_json(json_views.answer(one, seen, not_kept))
@@ -114,9 +112,9 @@ def show(
     """What a destination was last seen to take, what it is sent, and why; asks nobody."""
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
-        answers, paused = _seen(source), _paused(source)
+        answers, paused = all_seen(source), all_held(source)
         one, _ = _recipient(settings, name, profile, answers)
-        gone = _gone(settings, source, [one.name])
+        gone = no_longer(settings, source, [one.name])
     seen = answers.get(one.destination.address)
     if as_json:
         print_json(json_views.destination(one, seen, paused, configured=not gone))
@@ -220,22 +218,6 @@ def _database(settings: Settings, kind: str = READER) -> Iterator[tuple[Database
         yield source, without
 
 
-def _seen(source: Database | None) -> dict[str, SeenDestination]:
-    """What was seen, by address."""
-    if source is None:
-        return {}
-    with source.transaction() as connection:
-        return {one.address: one for one in kept.all_seen(connection)}
-
-
-def _paused(source: Database | None) -> Sequence[Pause]:
-    """The destinations that a person holds back."""
-    if source is None:
-        return ()
-    with source.transaction() as connection:
-        return [one for one in all_paused(connection) if one.kind == Held.DESTINATION]
-
-
 def _say_gone(gone: Iterable[str]) -> None:
     for name in sorted(gone):
         say(f"{name} is no longer configured; to forget it: dicom-node destinations forget {quote(name)}")
@@ -246,38 +228,16 @@ def _say_paused(paused: Iterable[Pause]) -> None:
         say(study_view.paused(one))
 
 
-def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
-    """The configured destinations, and those that a node of this database had by option."""
-    configured = {one.name: one for one in profiled_destinations(settings)}
-    return [*configured.values(), *(one for one in _by_option(seen.values()) if one.name not in configured)]
-
-
-def _gone(settings: Settings, source: Database | None, names: Iterable[str]) -> set[str]:
-    """Those of `names` that the settings do not name and no living node serves."""
-    left = set(names) - served(settings)
-    if source is None or not left:
-        return left
-    with source.transaction() as connection:
-        return {one for one in left if not is_served(connection, one)}
-
-
-def _by_option(seen: Iterable[SeenDestination]) -> Iterator[ProfiledDestination]:
-    """Of a row that holds no address, as only somebody writes it past the node, nothing can be asked."""
-    for one in seen:
-        with suppress(ConfigurationError):
-            yield _peer(f"{one.name}={one.address}", BUILT_IN["default"])
-
-
 def _recipient(
     settings: Settings, wanted: str, profile: str | None, seen: dict[str, SeenDestination]
 ) -> tuple[ProfiledDestination, bool]:
     """The destination that is named, and whether it is one of the node's; raises ConfigurationError where it is not."""
-    destinations = _known_destinations(settings, seen)
+    destinations = known_destinations(settings, seen)
     found = [one for one in destinations if wanted in (one.name, one.destination.address)]
     if not found and "@" not in wanted and "://" not in wanted:
         known = ", ".join(one.name for one in destinations) or "none"
         raise ConfigurationError(f"there is no destination {wanted!r}; known are {known}; or give AET@HOST:PORT")
-    one = found[0] if found else _peer(wanted, BUILT_IN["default"])
+    one = found[0] if found else as_peer(wanted, BUILT_IN["default"])
     return ProfiledDestination(one.destination, _profile(settings, profile) if profile else one.profile), bool(found)
 
 
@@ -286,13 +246,6 @@ def _profile(settings: Settings, name: str) -> Profile:
     if name not in known:
         raise ConfigurationError(f"there is no profile {name!r}; known are {', '.join(known)}")
     return settings.profile(name)
-
-
-def _peer(text: str, profile: Profile) -> ProfiledDestination:
-    try:
-        return ProfiledDestination(destination(text), profile)
-    except ValueError as error:
-        raise ConfigurationError(f"{text}: {error}") from error
 
 
 def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) -> None:

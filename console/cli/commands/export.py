@@ -10,12 +10,9 @@ from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json, say
 from console.cli.user import ledger, user
-from console.deidentifying import Deidentifier
 from console.exporting import Exporter, Report
-from dicom_node.deidentification.pseudonyms import Pseudonyms
 from domain.errors import ConfigurationError
 from domain.ids import StudyId
-from inference_worker.burned_in import TextReader
 from roles.database import reading
 from roles.identity_key import kept
 from store.grants import OPERATOR
@@ -83,6 +80,11 @@ def export(
 
 
 def _deidentified(exporter: Exporter, study: StudyId, to: Path, results: bool, secret: bytes) -> Report:
+    # What cleans needs libraries that a node without results need not have.
+    from console.deidentifying import Deidentifier  # noqa: PLC0415
+    from dicom_node.deidentification.pseudonyms import Pseudonyms  # noqa: PLC0415
+    from inference_worker.burned_in import TextReader  # noqa: PLC0415
+
     reader = TextReader()
     return exporter.deidentified(
         study, to, results, lambda texts, codes: Deidentifier(Pseudonyms(secret), reader.find, texts, codes)

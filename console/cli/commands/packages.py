@@ -9,7 +9,7 @@ import typer
 
 from config.private import readable_by_others
 from config.settings import Settings
-from console.cli import package_text as text
+from console import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run, pausing
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import complain, print_json, screen, stacked, state, table

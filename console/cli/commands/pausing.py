@@ -1,6 +1,5 @@
 """`destinations pause`, `models pause` and their ends: what a person holds back for a while."""
 
-from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -8,20 +7,13 @@ import typer
 from config.settings import Settings
 from console import json_views
 from console.actions.known_packages import of_node
-from console.actions.served import served
+from console.actions.pausing import pause, resume
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, settings_from
 from console.cli.output import ago, print_json, say
 from console.cli.user import ledger, user, why
-from consumers.steps.pause import pause
-from consumers.steps.resume import resume
-from domain.errors import ConfigurationError
 from domain.pauses import Held
-from models.installed import installed
 from roles.database import reading
-from store.database import Database
-from store.deliveries import is_known
 from store.grants import OPERATOR
-from store.jobs import is_known_model
 from store.leases import moment
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, as `list` shows it.")]
@@ -42,12 +34,7 @@ def pause_destination(
 
     Example:  dicom-node destinations pause PACS --reason "the archive moves" --data trial
     """
-    settings = settings_from(config, data=data, database__url=database)
-    known = served(settings)
-    with reading(settings, OPERATOR) as source:
-        with source.transaction() as connection:
-            _refuse_unknown(Held.DESTINATION, name, known, is_known(connection, name))
-        _pause(source, Held.DESTINATION, name, reason, as_json)
+    _pause(settings_from(config, data=data, database__url=database), Held.DESTINATION, name, reason, as_json)
 
 
 def resume_destination(
@@ -76,11 +63,7 @@ def pause_model(
     Example:  dicom-node models pause ct_lung --reason "under review" --data trial
     """
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
-    known = {one.name for one in installed(settings)}
-    with reading(settings, OPERATOR) as source:
-        with source.transaction() as connection:
-            _refuse_unknown(Held.MODEL, name, known, is_known_model(connection, name))
-        _pause(source, Held.MODEL, name, reason, as_json)
+    _pause(settings, Held.MODEL, name, reason, as_json)
 
 
 def resume_model(
@@ -93,14 +76,10 @@ def resume_model(
     _resume(settings_from(config, data=data, database__url=database), Held.MODEL, name, as_json)
 
 
-def _refuse_unknown(kind: Held, name: str, known: Collection[str], was_used: bool) -> None:
-    if name not in known and not was_used:
-        raise ConfigurationError(f"there is no {kind} {name!r}; known are {', '.join(sorted(known)) or 'none'}")
-
-
-def _pause(source: Database, kind: Held, name: str, reason: str, as_json: bool) -> None:
-    said = why(reason, f"why the {kind} is paused")
-    pause(ledger(source), kind, name, said, user())
+def _pause(settings: Settings, kind: Held, name: str, reason: str, as_json: bool) -> None:
+    with reading(settings, OPERATOR) as source:
+        said = why(reason, f"why the {kind} is paused")
+        pause(ledger(source), settings, kind, name, said, user())
     if as_json:
         print_json({"kind": kind.value, "name": name, "paused": True, "reason": said})
         return

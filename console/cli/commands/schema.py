@@ -10,8 +10,7 @@ from console.cli.output import complain, print_json, say, tell
 from console.cli.user import user
 from domain.errors import ConfigurationError
 from roles.database import any_database
-from roles.schema_upgrade import upgrade_schema
-from store import schema
+from roles.schema_upgrade import grant_rights, upgrade_schema
 from store.database import Database
 from store.grants import role_of
 from store.queries.schema import schema_is_ready
@@ -45,7 +44,7 @@ def grant(data: Data = None, config: Config = None, database: DatabaseUrl = None
     """
     settings = settings_from(config, data=data, database__url=database, database__owner_url=database)
     with any_database(settings) as (_, owner_url):
-        schema.grant(owner_url)
+        grant_rights(owner_url, user())
     roles = [role_of(one) for one in PARTS]
     tell(as_json, {"roles": roles}, f"{', '.join(roles)} have their rights, and no others")
 

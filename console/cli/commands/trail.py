@@ -2,9 +2,8 @@
 
 import typer
 
-from audit.actions import Action
-from audit.trail import Entry, newest_entries
 from console import json_views
+from console.actions.trail import looked_at
 from console.cli import entry_view
 from console.cli.commands import (
     trail_archive,
@@ -18,13 +17,10 @@ from console.cli.commands.trail_export import export, verifier
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment_of_entry, print_json, print_list
-from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
+from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter
 from console.cli.user import ledger
-from domain.records import Listed
 from roles.database import reading
-from store.database import Database
 from store.grants import AUDITOR
-from store.trail import EntryFilter
 
 app = typer.Typer()
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
@@ -65,7 +61,7 @@ def show(
     dicom-node audit show --action "results withdrawn" --by alice --since 30d --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
-        found = _entries(source, entry_filter(source, study, action, actor, since, until), last)
+        found = looked_at(ledger(source), entry_filter(source, study, action, actor, since, until), last)
     if as_json:
         print_json(json_views.listed("entries", found))
         return
@@ -84,9 +80,3 @@ def show(
 
 
 group.command("report")(trail_report.report)
-
-
-def _entries(source: Database, wanted: EntryFilter, last: int) -> Listed[Entry]:
-    found = newest_entries(source, last, wanted)
-    ledger(source).record(Action.READ, wanted.study, what=in_words(wanted), entries=len(found.rows))
-    return found

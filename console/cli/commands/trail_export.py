@@ -1,40 +1,25 @@
 """`audit export` and `audit verifier`: the trail for others, and the program by which they prove it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 
 from audit import trail_verifier
-from audit.export.exporting import Asked, Export, csv_export, json_lines_export, recorded
-from audit.export.sealing import sealed
-from audit.notes import Note
-from config.settings import Settings
+from audit.export.exporting import recorded
+from console.actions.trail import ExportFormat, export_of
 from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, settings_from
 from console.cli.output import piped, say
-from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter, in_words
+from console.cli.trail_options import ByActor, OfAction, OfStudy, entry_filter
 from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
 from roles.database import reading
 from roles.outside_places import place_of
-from roles.seal_keys import trusted_keys
-from store.database import Database
 from store.grants import AUDITOR
-from store.trail import EntryFilter
-
-
-class ExportFormat(StrEnum):
-    """How the trail is written out."""
-
-    JSON_LINES = "jsonl"
-    CSV = "csv"
-
 
 AsFormat = Annotated[
     ExportFormat, typer.Option("--format", help="jsonl: with proofs, for a verifier; csv: for a spreadsheet.")
@@ -79,8 +64,8 @@ def export(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, AUDITOR) as source, _target(out) as file:
         wanted = entry_filter(source, study, action, actor, since, until)
-        asked = Asked() if wanted == EntryFilter() else Asked(in_words(wanted), wanted)
-        made = _export(settings, source, form, asked, witness or [])
+        claims = (claim for one in witness or [] for claim in place_of(settings, one).claims())
+        made = export_of(settings, source, form, wanted, claims)
         for piece in recorded(ledger(source), made, user()):
             file.write(piece)
     if out:
@@ -94,15 +79,6 @@ def verifier() -> None:
     """
     with _target(None) as file:
         file.write(Path(trail_verifier.__file__).read_bytes())
-
-
-def _export(settings: Settings, source: Database, form: ExportFormat, asked: Asked, witnesses: Sequence[str]) -> Export:
-    if form is ExportFormat.CSV:
-        return csv_export(source, asked)
-    made = datetime.now(UTC)
-    claims = (claim for one in witnesses for claim in place_of(settings, one).claims())
-    published = [Note.parse(claim.note) for claim in claims]
-    return json_lines_export(source, asked, sealed(source, trusted_keys(settings), published), made)
 
 
 @contextmanager

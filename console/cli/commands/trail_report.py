@@ -1,7 +1,9 @@
 """`audit report`: what a compliance officer asks of a study or of a day, on one screen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from operator import attrgetter
 from typing import Annotated
 
 import typer
@@ -22,6 +24,8 @@ from store.database import Database
 from store.grants import AUDITOR
 from store.queries.studies import find_study
 from store.trail import EntryFilter
+
+_COMPARED = (Action.STARTED, Action.CLOCK)  # what says how far off a host's clock is
 
 
 def _day_of(typed: str) -> datetime:
@@ -72,7 +76,17 @@ def report(
 
 def _of_study(source: Database, known: StudyId) -> Report:
     own = list(entries(source, EntryFilter(known)))
-    return answers(own, _proofs(source, own))
+    return answers(own, _proofs(source, own), _clocks(source, own))
+
+
+def _clocks(source: Database, own: list[Entry]) -> Iterator[Entry]:
+    """How far off the clocks were: starts and each day's comparison say so, and are no study's."""
+    if own:
+        # By a day and an hour: what is compared once a day comes a little later each time.
+        since = datetime.fromisoformat(own[0].at).astimezone(UTC) - timedelta(hours=25)
+        until = datetime.fromisoformat(own[-1].at).astimezone(UTC)
+        told = (entries(source, EntryFilter(None, one, since=since, until=until)) for one in _COMPARED)
+        yield from merge(*told, key=attrgetter("number"))
 
 
 def _proofs(source: Database, own: list[Entry]) -> Iterable[Entry]:

@@ -1,16 +1,14 @@
 """`audit checkpoint`, `audit prove` and `audit keys`: what is signed of the trail, and with which keys."""
 
-import base64
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from audit.actions import Action
 from audit.keys import KnownKey, new_origin
 from audit.notes import Checkpoint, Note
-from audit.proving import EntryProof
-from audit.proving import prove as proof_of
+from console import json_views
+from console.actions.trail import proven
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list, say, tell
 from console.cli.user import ledger, user
@@ -75,10 +73,9 @@ def prove(
     Example:  dicom-node audit prove 4711 --json
     """
     with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
-        proof = proof_of(source, number)
-        ledger(source).record(Action.READ, what=f"entry {number} with its proof", entries=1)
+        proof = proven(ledger(source), number)
     if as_json:
-        print_json(_proof_json(proof))
+        print_json(json_views.proof(proof))
         return
     say(proof.row.entry)
     size = sum(map(len, proof.path))
@@ -156,17 +153,6 @@ def _row_json(row: CheckpointRow, signed: list[str]) -> dict[str, object]:
         "at": row.at.isoformat(),
         "note": row.note,
         "cosignatures": signed,
-    }
-
-
-def _proof_json(proof: EntryProof) -> dict[str, object]:
-    return {
-        "number": proof.row.number,
-        "entry": proof.row.entry,
-        "hash": proof.row.hash.hex(),
-        "proof": [base64.b64encode(step).decode() for step in proof.path],
-        "checkpoint": proof.note,
-        "cosignatures": list(proof.cosignatures),
     }
 
 

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from audit.actions import Action
 from audit.chain import Verdict
 from audit.notes import NoteError, VerifierKey
-from audit.proving import verify_database
-from audit.verification import Conviction, TrailVerdict
+from audit.verification import TrailVerdict
 from config.settings import Settings
+from console import json_views
+from console.actions.trail import verified
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, say
 from console.cli.user import ledger
 from domain.errors import ConfigurationError
 from roles.database import reading
-from roles.outside_places import Place, configured, place_of
+from roles.outside_places import Place, configured, place_of, signed_here
 from roles.seal_keys import trusted_keys
 from store.grants import AUDITOR
 
@@ -64,11 +64,11 @@ def verify(
     settings = settings_from(config, data=data, database__url=database)
     keys = given_keys(settings, key)
     places = [place_of(settings, one) for one in witness] if witness else list(configured(settings))
+    places += signed_here(settings)
     with reading(settings, AUDITOR) as source:
-        verdict = verify_database(source, keys, [list(place.claims()) for place in places], archive)
-        ledger(source).record(Action.READ, what="verify", entries=verdict.chain.checked, bad=verdict.chain.bad)
+        verdict = verified(ledger(source), keys, places, archive, unheld_of=None if witness else settings)
     if as_json:
-        print_json(_as_json(verdict, places))
+        print_json(json_views.verdict(verdict, [place.name for place in places]))
     else:
         _tell(verdict, places)
     if not verdict.intact:
@@ -88,35 +88,6 @@ def _key(said: str) -> VerifierKey:
         return VerifierKey.parse(text)
     except (NoteError, OSError, ValueError, IndexError) as error:
         raise ConfigurationError(f"--key: {error}") from error
-
-
-def _as_json(verdict: TrailVerdict, places: list[Place]) -> dict[str, object]:
-    chain = verdict.chain
-    return {
-        "intact": verdict.intact,
-        "checked": chain.checked,
-        "bad": chain.bad,
-        "reason": chain.reason,
-        "head": chain.head.hex(),
-        "beyond": chain.beyond,
-        "breaks": chain.breaks,
-        "root": verdict.root.hex(),
-        "checkpoints": verdict.claims,
-        "signed": verdict.newest,
-        "signers": verdict.signers,
-        "tiles": verdict.tiles,
-        "archived": verdict.archived,
-        "convictions": [_conviction(one) for one in verdict.convictions],
-        "more_convictions": verdict.convicted - len(verdict.convictions),
-        "not_reached": verdict.unreached,
-        "places": [place.name for place in places],
-        "warnings": verdict.warnings,
-    }
-
-
-def _conviction(one: Conviction) -> dict[str, object]:
-    first, last = one.entries or (None, None)
-    return {"where": one.where, "reason": one.reason, "first": first, "last": last}
 
 
 def _tell(verdict: TrailVerdict, places: list[Place]) -> None:

@@ -204,7 +204,7 @@ def _hand_over(settings: Settings, whose: User, token: str, as_json: bool) -> No
     """The token goes to the terminal alone, and to whom it is for by a way that others do not read."""
     hours = settings.access.invitation / 3600
     if as_json:
-        print_json({**json_views.record(whose), "token": token, "holds_seconds": settings.access.invitation})
+        print_json(json_views.invited(whose, token, settings.access.invitation))
         return
     say(
         f"{whose.name} sets a password here; it holds {hours:g} h, counts once, and is shown this once:",
