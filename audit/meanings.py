@@ -295,8 +295,9 @@ MEANINGS: Mapping[Action, Meaning] = {
     ),
     Action.EXPORTED: Meaning(
         _EXPORT,
-        "a study was written as files",
-        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report",
+        "a study was written as files, or as many of them as were written before something ended it",
+        "user, deidentified, version of the policy, how many objects were written and left out, SHA-256 of the report, "
+        "whether it was cut short (yes or no)",
     ),
     Action.BACKUP_BEGUN: Meaning(
         _EXPORT,

@@ -86,18 +86,15 @@ class Exporter:
         found = exportable(self._source, study, results)
         told = {"user": self._user, "deidentified": "yes" if report.deidentified else "no", "policy": report.policy}
         self._record(Action.EXPORT_BEGUN, study, **told, objects=len(found))
-        for one, made in makes(found):
-            if isinstance(made, NodeError):
-                report.left_out[made.sentence] += 1
-                continue
-            part10, name, done = made
-            _write(to / name, part10)
-            report.files[name] = hashlib.sha256(part10).hexdigest()
-            report.results += one.is_result
-            report.done += done
-        digest = hashlib.sha256(report.text.encode()).hexdigest()
-        counts = {"objects": len(report.files), "left_out": report.left_out.total(), "report": digest}
-        self._record(Action.EXPORTED, study, **told, **counts)
+        cut_short = True
+        try:
+            for one, made in makes(found):
+                _take(report, to, one, made)
+            cut_short = False
+        finally:  # what lies in the folder by now has left, whatever ended it
+            digest = hashlib.sha256(report.text.encode()).hexdigest()
+            counts = {"objects": len(report.files), "left_out": report.left_out.total(), "report": digest}
+            self._record(Action.EXPORTED, study, **told, **counts, cut_short="yes" if cut_short else "no")
         return report
 
     def _record(self, action: Action, study: StudyId, **details: object) -> None:
@@ -136,9 +133,31 @@ def _prepare(to: Path) -> None:
         raise ConfigurationError(f"{to} cannot be used: {error.strerror}") from error
 
 
-def _write(file: Path, content: bytes) -> None:
+def _take(report: Report, to: Path, one: Exportable, made: Made | NodeError) -> None:
+    """Write what came of an object, and note it in the report."""
+    if isinstance(made, NodeError):
+        report.left_out[made.sentence] += 1
+        return
+    part10, name, done = made
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        _write(to / name, part10)
     except OSError as error:
-        raise ConfigurationError(f"{file.parent} cannot be written: {error.strerror}") from error
+        raise ConfigurationError(
+            f"{to} cannot be written: {error.strerror}. {len(report.files)} files of the export are there, each of "
+            "them whole: make room, empty the folder, and export again"
+        ) from error
+    report.files[name] = hashlib.sha256(part10).hexdigest()
+    report.results += one.is_result
+    report.done += done
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole under its name, or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

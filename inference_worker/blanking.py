@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import get_nr_frames
 
 from dicom_node.attributes import codestreams, jpeg
@@ -67,7 +68,7 @@ def _blanked(frame: NDArray[np.generic], dataset: Dataset, find: Find) -> int:
     count = 0
     least = _black(frame, dataset)
     for _ in range(_ROUNDS):
-        boxes = find(shown(frame, dataset))
+        boxes = _found(frame, dataset, find)
         if not boxes:
             return count
         count += len(boxes)
@@ -78,7 +79,7 @@ def _blanked(frame: NDArray[np.generic], dataset: Dataset, find: Find) -> int:
         if covered.mean() > _MOST_SHARE:
             raise NotSuitable("text takes more than a quarter of a picture: it is a page")
         frame[covered] = least
-    if find(shown(frame, dataset)):
+    if _found(frame, dataset, find):
         raise NotSuitable("text in the pixels could not be blanked")
     return count
 
@@ -90,11 +91,38 @@ def _black(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
     return np.asarray(frame.min() if frame.ndim == 2 else frame.min(axis=(0, 1)))
 
 
-def shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.uint8]:
-    """A frame as 8 bits of grey, from its least to its greatest value but for one in two hundred at either end."""
-    grey = frame.astype(np.float32)
-    if grey.ndim == 3:
-        grey = grey.max(axis=2) if str(dataset.get("PhotometricInterpretation")) == "RGB" else grey[..., 0]
+def _found(frame: NDArray[np.generic], dataset: Dataset, find: Find) -> list[Box]:
+    return [box for picture in pictures(frame, dataset) for box in find(picture)]
+
+
+def pictures(frame: NDArray[np.generic], dataset: Dataset) -> list[NDArray[np.uint8]]:
+    """A frame as pictures of grey, in one of which text stands out whatever its colour and that of what is behind it.
+
+    Red, green and blue, each alone where they differ; a palette's colours, and its numbers.
+    """
+    if frame.ndim == 2:
+        return [_grey(frame), *_by_palette(frame, dataset)]
+    return _channels(frame)
+
+
+def _by_palette(frame: NDArray[np.generic], dataset: Dataset) -> list[NDArray[np.uint8]]:
+    if str(dataset.get("PhotometricInterpretation")) != "PALETTE COLOR":
+        return []
+    return _channels(by_pydicom(lambda: apply_color_lut(frame, dataset), "its palette cannot be read"))
+
+
+def _channels(frame: NDArray[np.generic]) -> list[NDArray[np.uint8]]:
+    made: list[NDArray[np.uint8]] = []
+    for index in range(min(frame.shape[2], 3)):
+        channel = _grey(frame[..., index])
+        if not any(np.array_equal(channel, one) for one in made):
+            made.append(channel)
+    return made
+
+
+def _grey(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """8 bits of grey, from the least to the greatest value but for one in two hundred at either end."""
+    grey = values.astype(np.float32)
     low, high = np.percentile(grey, (0.5, 99.5))
     if high <= low:
         low, high = float(grey.min()), float(grey.max())

@@ -5,8 +5,9 @@ or two in one place, and few in all, are let through. Everything else that reads
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,15 @@ _IN_ALL = 4
 _LETTER = 0.05
 # How sure the reader is of a line, 0 to 1; ribs are taken for letters with less.
 _SURE = 0.5
+# A line in letters that the reader does not know (it knows Latin and Chinese ones) is seen and not read. Nothing of a
+# body looks so: so many times as long as high, lower than a share of the picture (and than pixels), so sure.
+_LONG = 3.0
+_LOW, _LOW_PIXELS = 0.06, 48.0
+_SURE_OF_LINE = 0.6
+_UNREAD = "unread"
+# Larger pictures are made smaller by the reader, and small letters are lost: they are looked at in pieces as well, as
+# large as this, with so much in common that a line of small letters is whole in one of them or seen in both.
+_PIECE, _COMMON = 1536, 256
 # Letters of little contrast are evened out with what lies around them: pixels of the Gaussians that the mean and the
 # deviation are taken by, the least deviation that is no noise, and grey levels that a deviation becomes.
 _MEAN, _DEVIATION = 5.0, 10.0
@@ -57,20 +67,62 @@ class TextReader:
 
     def find(self, picture: Picture) -> list[Box]:
         """Where text stands in `picture`, upright or turned by 90°; none of a marker of lead."""
-        return [box for lines in self._lines(picture) for box in _boxes(lines, _LETTER * picture.size)]
+        return [
+            (top + y, bottom + y, left + x, right + x)
+            for y, x, piece in pieces(picture)
+            for lines in self._lines(piece)
+            for top, bottom, left, right in _boxes(lines, _LETTER * piece.size)
+        ]
 
     def _lines(self, picture: Picture) -> Iterator[list[tuple[str, Box]]]:
         """What is read, and where, in each of the ways in which the picture is looked at."""
         for seen in (picture, evened(picture)):
             for turns in (0, 1):
                 turned = np.ascontiguousarray(np.rot90(seen, turns))
-                with self._one:
-                    found = self._read(np.repeat(turned[..., None], 3, axis=2))
-                corners = found.boxes if found.txts else ()
                 yield [
-                    (text, _turned_back(_around(four), seen.shape[1]) if turns else _around(four))
-                    for text, four in zip(found.txts or (), corners, strict=True)
+                    (text, _turned_back(box, seen.shape[1]) if turns else box) for text, box in self._looked_at(turned)
                 ]
+
+    def _looked_at(self, picture: Picture) -> list[tuple[str, Box]]:
+        """Lines that are read, and lines that are seen and cannot be."""
+        colours = np.repeat(picture[..., None], 3, axis=2)
+        with self._one:  # what is asked for stays set until the next call
+            seen = self._read(colours, use_det=True, use_cls=False, use_rec=False)
+            if seen.boxes is None or len(seen.boxes) == 0:
+                return []
+            found = self._read(colours, use_det=True, use_cls=True, use_rec=True)
+        lines = [(text, _around(four)) for text, four in zip(found.txts or (), _corners(found), strict=True)]
+        read = {box for _, box in lines}
+        unread = (
+            _around(four)
+            for four, sure in zip(seen.boxes, seen.scores, strict=True)
+            if sure >= _SURE_OF_LINE and _is_a_line(_around(four), picture)
+        )
+        return lines + [(_UNREAD, box) for box in unread if box not in read]
+
+
+def _corners(found: Any) -> Iterable[NDArray[np.float32]]:
+    return found.boxes if found.txts else ()
+
+
+def _is_a_line(box: Box, picture: Picture) -> bool:
+    top, bottom, left, right = box
+    low, long = sorted((bottom - top, right - left))
+    return long >= _LONG * low and low <= max(_LOW * min(picture.shape), _LOW_PIXELS)
+
+
+def pieces(picture: Picture) -> Iterator[tuple[int, int, Picture]]:
+    """The picture, and pieces of it where it is large, each with the row and the column that it begins at."""
+    yield 0, 0, picture
+    if max(picture.shape) > _PIECE + _COMMON:
+        for top, left in product(*(_begins(length) for length in picture.shape)):
+            yield top, left, picture[top : top + _PIECE, left : left + _PIECE]
+
+
+def _begins(length: int) -> Iterable[int]:
+    """Where pieces of a side of this length begin, the last as large as the others."""
+    last = max(0, length - _PIECE)
+    return (*range(0, last, _PIECE - _COMMON), last)
 
 
 def _boxes(lines: list[tuple[str, Box]], most: float) -> list[Box]:

@@ -1,6 +1,7 @@
 """Studies as files, on a real PostgreSQL: without their persons, or as they are."""
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +89,28 @@ def test_a_folder_that_has_files_is_refused(written: Bench, tmp_path: Path) -> N
     said = export(written, "--to", str(tmp_path), "--identified")
 
     assert said.exit_code == 1 and "new or empty" in said.output
+
+
+def test_an_export_whose_report_cannot_be_written_does_not_begin(written: Bench, tmp_path: Path) -> None:
+    said = export(written, "--to", str(tmp_path / "out"), "--identified", "--report", str(tmp_path / "no" / "report"))
+
+    assert said.exit_code == 1 and "nothing was exported" in said.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_the_disk_cuts_short_leaves_whole_files_and_the_trail_says_how_many(
+    written: Bench, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    largest = max(len(written.objects.get(key)) for (key,) in written.ask("SELECT object_key FROM dicom_node.results"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, before[1]))
+    try:
+        said = export(written, "--to", str(tmp_path / "out"), "--identified")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert said.exit_code == 1 and "export again" in said.output
+    there = [dcmread(one) for one in (tmp_path / "out").iterdir()]
+    entries = [json.loads(row[0]) for row in written.ask("SELECT entry FROM dicom_node.audit_entries ORDER BY number")]
+    (ended,) = [one["details"] for one in entries if one["action"] == "study exported"]
+    assert ended["cut_short"] == "yes" and ended["objects"] == len(there) > 0

@@ -1,5 +1,7 @@
 """Text in the pixels of a picture is found by the real reader, however it stands; markers of lead are no text."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from domain.errors import ConfigurationError, NotSuitable
 from inference_worker import images
-from inference_worker.burned_in import TextReader, is_text
+from inference_worker.burned_in import TextReader, is_text, pieces
 from inference_worker.vision import rendered
 from tests.support.counterparts import data, missing
 
@@ -114,3 +116,27 @@ def test_where_text_stands_is_found_upright_and_turned_and_a_marker_is_no_place(
     assert (found & inked).sum() > 0.95 * inked.sum()
     assert found.mean() < 0.1
     assert reader.find(base) == []
+
+
+@pytest.mark.parametrize("shape", [(2600, 2000), (4000, 4000), (1800, 500)])
+def test_a_large_radiograph_is_looked_at_in_pieces_that_the_reader_makes_no_smaller(shape: tuple[int, int]) -> None:
+    """And a short line anywhere is whole in one of them."""
+    base = np.arange(shape[0] * shape[1]).reshape(shape)  # each pixel tells where it stands
+    whole, *cut = pieces(base)  # type: ignore[arg-type]
+
+    assert whole == (0, 0, whole[2]) and whole[2].shape == shape
+    assert all(max(piece.shape) < 2000 and piece[0, 0] == base[top, left] for top, left, piece in cut)
+    for top, left in product(range(0, shape[0] - 40, 40), range(0, shape[1] - 200, 40)):
+        assert any(
+            y <= top and x <= left and top + 40 <= y + len(piece) and left + 200 <= x + piece.shape[1]
+            for y, x, piece in cut
+        )
+
+
+def test_a_line_in_letters_that_nobody_here_can_read_is_found_and_refused(reader: TextReader) -> None:
+    name = "\u0426\u0432\u0438\u043a\u0435\u043b\u044c \u0410\u043d\u043d\u0430"
+    written = lettered(np.zeros((200, 400), np.uint8), name, "nw", 24, 255)
+
+    assert reader.find(written)
+    with pytest.raises(NotSuitable):
+        reader.refuse(written)

@@ -63,6 +63,8 @@ def export(
     """
     if deidentify == identified:
         raise ConfigurationError("say how: --deidentify (without its persons), or --identified (as it is)")
+    if report is not None:
+        _try(report)
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
@@ -91,6 +93,14 @@ def _deidentified(exporter: Exporter, study: StudyId, to: Path, results: bool, s
 
 def _secret(settings: Settings, key: Path | None) -> bytes:
     return kept(key or settings.data / _KEY)
+
+
+def _try(file: Path) -> None:
+    """Find out before anything leaves whether its report can be written."""
+    try:
+        file.open("a").close()
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}; nothing was exported") from error
 
 
 def _write(file: Path, done: Report) -> None:
