@@ -17,7 +17,17 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 def details(said: Mapping[str, object]) -> str:
     """The details of an entry on one line."""
-    return ", ".join(f"{key}={_short(value)}" for key, value in said.items())
+    return ", ".join(f"{key}={_changes(value) or _short(value)}" for key, value in said.items())
+
+
+def _changes(value: object) -> str:
+    """Settings that differ, as [name, before, after] each; "" where the value is no such list."""
+    found = value if isinstance(value, list) else []
+    if not all(isinstance(one, list) and len(one) == len(("name", "before", "after")) for one in found):
+        return ""
+    return "; ".join(f"{name}: {_short(before)} → {_short(after)}" for name, before, after in found[:_LISTED]) + (
+        f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    )
 
 
 def _short(value: object) -> str:

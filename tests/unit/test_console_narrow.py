@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from console.cli.entry_view import _short
+from console.cli.entry_view import _short, details
 from console.cli.output import Screen, screen, table
 from console.cli.study_view import overview, whole_path
 from domain.profiles import ResultKind
@@ -78,3 +78,12 @@ def test_what_an_entry_of_the_trail_holds_is_said_in_words() -> None:
     planned = {"name": "PACS", "objects": ["SR", "SEG"], "kept": None, "compress": False, "count": 3}
     assert _short([planned]) == "(name PACS, objects SR and SEG, kept -, compress no, count 3)"
     assert (_short([]), _short(list("abcd")), _short("a b")) == ("none", "(4 of them)", "a b")
+
+
+def test_settings_that_have_changed_are_told_with_both_values() -> None:
+    changes = [["data", "trial", "/srv/node"], ["listener.plain", None, "false"]]
+    told = details({"changes": changes, "since": "the defaults", "instances": [["1.2", "ab"]]})
+    assert (
+        told == "changes=data: trial → /srv/node; listener.plain: - → false, since=the defaults, instances=1.2 and ab"
+    )
+    assert details({"changes": [[str(n), "a", "b"] for n in range(5)]}).endswith("2: a → b and 2 more")
