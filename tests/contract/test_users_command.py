@@ -66,6 +66,15 @@ def test_a_user_is_added_bound_given_other_roles_disabled_and_let_in_again(door:
     assert [sorted(one["after"]["roles"]) for one in door.entries("user changed")][1] == ["auditor", "operator"]
 
 
+def test_bounds_that_no_setting_knows_are_told_of(door: DoorBench, tmp_path: Path, database_url: str) -> None:
+    bind = ["users", "bind", door.user(), "--data", str(tmp_path), "--database", database_url]
+    wrong = CliRunner().invoke(app, [*bind, "--destination", "NOWHERE", "--department", "nobodys"])
+    assert wrong.exit_code == 0
+    assert "no setting knows NOWHERE, nobodys: whoever is bound to that alone sees no study" in wrong.stderr
+    free = CliRunner().invoke(app, bind)
+    assert (free.stdout, free.stderr) == ("alice is bound to nothing, and sees all\n", "")
+
+
 def test_a_password_that_is_set_anew_ends_what_was_logged_in_before(door: DoorBench, command: Command) -> None:
     browser = door.browser(door.user())
     token = command("users reset alice")["token"]

@@ -8,14 +8,14 @@ import typer
 
 from config.settings import Settings
 from console import json_views
-from console.actions.served import people_door
+from console.actions.served import people_door, served
 from console.auth import users as auth_users
 from console.cli.bounds import Departments, Destinations, bound_to, bounds_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import print_json, print_list, say, tell
+from console.cli.output import complain, print_json, print_list, say, tell
 from console.cli.user import ledger, user
 from domain.errors import ConfigurationError
-from domain.people import LOCAL, User
+from domain.people import LOCAL, Bounds, User
 from domain.permissions import UserRole
 from roles.database import reading
 from store.grants import OPERATOR
@@ -68,6 +68,7 @@ def add_user(
         made, token = auth_users.add(
             ledger(source), name, _roles(roles), bounds, user(), datetime.now(UTC), _held(settings)
         )
+    _warn_of_unknown(settings, bounds)
     _hand_over(settings, made, token, as_json)
 
 
@@ -104,10 +105,13 @@ def bind_user(
 
     Example:  dicom-node users bind alice --destination PACS --data trial
     """
+    settings = settings_from(config, data=data, database__url=database)
     bounds = bounds_of(destinations, departments)
-    with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
+    with reading(settings, OPERATOR) as source:
         _, after = auth_users.bind(ledger(source), name, bounds, user())
-    tell(as_json, json_views.record(after), f"{after.name} is bound to {bound_to(after.bounds) or 'nothing'}")
+    _warn_of_unknown(settings, bounds)
+    seen = f"is bound to {bound_to(after.bounds)}" if bound_to(after.bounds) else "is bound to nothing, and sees all"
+    tell(as_json, json_views.record(after), f"{after.name} {seen}")
 
 
 @users_group.command("disable")
@@ -188,6 +192,15 @@ def _user_row(one: User) -> Sequence[object]:
         "disabled" if one.disabled_at else "-" if one.password_set_at or one.source != LOCAL else "has no password yet"
     )
     return one.name, ", ".join(sorted(one.roles)), bound_to(one.bounds) or "-", by, state
+
+
+def _warn_of_unknown(settings: Settings, bounds: Bounds) -> None:
+    """A name that is written wrong lets see nothing, and nobody else would say so."""
+    unknown = sorted(
+        {*(bounds.destinations - served(settings)), *(bounds.departments - set(settings.console.departments))}
+    )
+    if unknown:
+        complain(f"no setting knows {', '.join(unknown)}: whoever is bound to that alone sees no study")
 
 
 def _roles(words: Sequence[str]) -> set[UserRole]:
