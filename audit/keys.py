@@ -72,7 +72,7 @@ class KeyFolder:
     def keep_signed(self, note: str) -> None:
         """Keep the note in the place of the one before; raises OSError, as in a folder that is not to be written."""
         fresh = self.folder / f".{_SIGNED}.{os.getpid()}"
-        _written(fresh, note, 0o644, self.folder)
+        _written(fresh, note, 0o600, self.folder)
         fresh.replace(self.signed_file)
         _sync(self.folder)
 
@@ -105,7 +105,7 @@ class KeyFolder:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # The public half last: a key is there when it is.
             _write(self.folder / f"{number}.key", f"{_PRIVATE}+{name}+{verifier.key_id.hex()}+{secret}\n", 0o600)
-            _write(self.folder / f"{number}.vkey", "\n".join([str(verifier), *said, ""]), 0o644)
+            _write(self.folder / f"{number}.vkey", "\n".join([str(verifier), *said, ""]), 0o600)
         except FileExistsError as error:
             raise ConfigurationError(f"{self.folder} is being given a key by another process: look again") from error
         except OSError as error:

@@ -17,9 +17,7 @@ def trail_keys(settings: Settings) -> Look:
     try:
         known = folder.known()
         if not known:
-            return Look(
-                "trail keys", Mark.OK, f"the role seal makes the first in {folder.folder}, or has them elsewhere"
-            )
+            return Look("trail keys", Mark.OK, "the role seal makes the first, or has them elsewhere")
         folder.signer(known[-1].number)
     except NodeError as error:
         return Look("trail keys", Mark.LACKING, error.sentence)

@@ -133,9 +133,9 @@ def test_a_killed_supervisor_takes_everything_along_and_the_next_one_goes_on(nod
 
 def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
     assert node.terminate() == 0
-    # Eight at the most: the index records the listener's stop beside its own, and whose comes first is open.
+    # Nine at the most: the index records the listener's stop beside its own, and whose comes first is open.
     stopped = [one for one in node.cli("audit", "show")["entries"] if one["action"] == "stopped"]
-    assert {one["by"]["role"] for one in stopped[-8:]} == {
+    assert {one["by"]["role"] for one in stopped[-9:]} == {
         "index",
         "assemble",
         "work",
@@ -143,6 +143,7 @@ def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
         "write",
         "deliver",
         "retain",
+        "seal",
     }
     assert "Traceback" not in node.log.read_text()
     node.start()

@@ -35,7 +35,7 @@ def serve(role):
 def up():
     (data / "run").mkdir(parents=True, exist_ok=True)
     command = lambda role: [sys.executable, __file__, "serve", role, "--data", str(data)]
-    names = ("listen", "index", "assemble", "work", "summarise", "write", "deliver", "retain")
+    names = ("listen", "index", "assemble", "work", "summarise", "write", "deliver", "retain", "seal")
     roles = {role: subprocess.Popen(command(role)) for role in names}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("a line of the log", flush=True)

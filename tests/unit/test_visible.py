@@ -91,6 +91,8 @@ WRITES = {
     "roles/fork.py": "defects, which config.defects makes visible",
     "roles/devices.py": "a number, to the parent",
     "models/schema.py": "JSON",
+    "audit/trail_verifier.py": "a program by itself, which makes its lines visible",
+    "console/api/document.py": "JSON",
     "config/journal.py": "a record as its formatter made it visible",
     "config/log_files.py": "a record as its formatter made it visible",
 }

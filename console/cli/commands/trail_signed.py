@@ -21,7 +21,7 @@ from store.grants import AUDITOR
 
 keys_group = typer.Typer(help="The keys that sign the trail's checkpoints.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The entry's number.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**63 - 1, help="The entry's number.")]
 All = Annotated[bool, typer.Option("--list", help="The newest checkpoints, a line each, oldest first.")]
 NewLog = Annotated[
     bool,
