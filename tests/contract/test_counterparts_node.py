@@ -69,7 +69,7 @@ def program(tmp_path: Path) -> list[str]:
 def test_a_node_is_ready_when_every_role_is_and_leaves_nothing_behind(tmp_path: Path, program: list[str]) -> None:
     with Node(tmp_path / "data", program=program) as node:
         pids = [node.pid(role) for role in ("up", *node.roles)]
-        assert len(set(pids)) == 8
+        assert len(set(pids)) == 9
         assert node.unready() == {}
     assert not any(map(alive, pids))
 
