@@ -50,7 +50,7 @@ def test_a_setting_whose_name_tells_of_a_secret_is_one() -> None:
     for section in Settings.model_fields:
         for name in getattr(type(getattr(Settings(), section)), "model_fields", ()):
             telling = any(word in name for word in ("password", "secret", "token", "credential"))
-            number = isinstance(getattr(getattr(Settings(), section), name), int | float)  # how long a token holds, or is
+            number = isinstance(getattr(getattr(Settings(), section), name), int | float)  # how long one holds, or is
             assert not telling or number or name.endswith("_file") or (section, name) in set(secret_settings()), name
 
 
